@@ -1,0 +1,58 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS ?= dev
+
+.PHONY: demo test test-backends lint format docs serve build clean
+
+demo: $(VENV)/.installed  ## the main job on a synthetic study: mask, picture and measures in demo/
+	$(BIN)/braintumorseg demo --output demo --overwrite
+
+test: $(VENV)/.installed-dev  ## all tests on the default backend
+	$(BIN)/python -m pytest -q
+
+test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q -m "not tensorflow" tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -q -m "not tensorflow" tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py
+
+lint: $(VENV)/.installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-docs  ## the site, as strict as CI
+	$(BIN)/mkdocs build --strict
+
+serve: $(VENV)/.installed-docs
+	$(BIN)/mkdocs serve
+
+build: $(VENV)/.installed-dev  ## sdist and wheel in dist/
+	$(BIN)/python -m build
+
+clean:
+	rm -rf build dist demo site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	touch $@ $(VENV)/.installed $(VENV)/.installed-dev
+
+# PyTorch is pinned to a release that has a build for CPUs; the newest one brings gigabytes of CUDA.
+$(VENV)/.installed-backends: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet jax 'torch==2.13.0'
+	touch $@

@@ -1,0 +1,11 @@
+"""Find brain tumours in MRI.
+
+The public names are listed in ``__init__.pyi``, the one table of the API; each is imported at its first use, so that
+``import braintumorseg`` is quick and loads neither TensorFlow nor Keras.
+"""
+
+import lazy_loader
+
+from braintumorseg._version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

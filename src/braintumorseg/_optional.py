@@ -1,0 +1,38 @@
+"""The one door to packages that may be absent, or that are too heavy to import before they are needed."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional package.
+
+    Args:
+        module: Name of the module, such as ``"pydicom"``.
+        extra: The extra of braintumorseg that installs it, such as ``"dicom"``.
+
+    Raises:
+        ImportError: If it is not installed; the message says which extra to install.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        msg = f"{module} is not installed; run: pip install 'braintumorseg[{extra}]'"
+        raise ImportError(msg) from error
+
+
+class lazy(ModuleType):  # noqa: N801 - it reads like a statement
+    """A module that is imported at the first use of one of its names.
+
+    It keeps ``import braintumorseg`` quick: ``models = lazy("braintumorseg.models")`` at the top of a file states the
+    dependency where a reader looks for it, and pays for it only when a name of ``models`` is used.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """Import the module and hand over its attribute."""
+        if name.startswith("__"):  # inspection (doctest, pickle, debuggers) must not trigger a heavy import
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)

@@ -1,0 +1,76 @@
+"""The residual U-Net of Zhang, Liu and Wang (2018), with the residual block of He et al. (2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from braintumorseg.models.encoder_decoder import (
+    Activation,
+    Normalization,
+    activate,
+    build_encoder_decoder,
+    convolution,
+    normalize,
+)
+
+
+def build_resunet(
+    input_shape: Sequence[int | None] = (None, None, 3),
+    classes: int = 1,
+    filters: Sequence[int] = (16, 32, 64, 128, 256),
+    activation: Activation = "sigmoid",
+    dropout: float = 0.0,
+    normalization: Normalization = "batch",
+) -> keras.Model:
+    """Build a residual U-Net.
+
+    A U-Net whose blocks are residual: two 3x3 convolutions with normalisation, added to the block's input, which passes
+    a 1x1 convolution with normalisation where the number of channels changes. As in He et al. (2016), the last ReLU
+    follows the addition; as in a U-Net, and unlike Zhang et al. (2018), levels are halved by maximum pooling and doubled by
+    transposed convolution, which every export format takes.
+
+    Args:
+        input_shape: ``(height, width, channels)``. With ``None`` for height and width, the model takes every size that is
+            a multiple of ``2 ** (len(filters) - 1)``.
+        classes: Number of output channels.
+        filters: Channels at each level, from the top to the bottleneck; its length is the depth.
+        activation: ``"sigmoid"`` for one class or independent ones, ``"softmax"`` for exclusive ones, ``None`` for logits.
+        dropout: Share of feature maps that are dropped at the bottleneck in training.
+        normalization: ``"batch"``, or ``"group"`` for batches too small for batch statistics.
+
+    Returns:
+        A functional model from images ``(batch, height, width, channels)`` to float32 ``(batch, height, width, classes)``.
+
+    Raises:
+        ValueError: If an argument is not as stated, or a fixed size is not a multiple that the depth can halve.
+
+    References:
+        Zhang, Liu, Wang: "Road Extraction by Deep Residual U-Net", IEEE GRSL 2018.
+        He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition", CVPR 2016.
+
+    Examples:
+        >>> from braintumorseg import build_resunet
+        >>> model = build_resunet((64, 64, 3), filters=(8, 16, 32))
+        >>> model.output_shape
+        (None, 64, 64, 1)
+    """
+    return build_encoder_decoder(
+        _residual_block, "resunet", input_shape, classes, filters, activation, dropout, normalization
+    )
+
+
+def _residual_block(features: Any, filters: int, normalization: Normalization, name: str) -> Any:
+    shortcut = features
+    if features.shape[-1] != filters:
+        shortcut = convolution(features, filters, 1, f"{name}_shortcut_conv")
+        shortcut = normalize(shortcut, normalization, f"{name}_shortcut_norm")
+    features = convolution(features, filters, 3, f"{name}_conv_1")
+    features = normalize(features, normalization, f"{name}_norm_1")
+    features = activate(features, f"{name}_relu_1")
+    features = convolution(features, filters, 3, f"{name}_conv_2")
+    features = normalize(features, normalization, f"{name}_norm_2")
+    features = keras.layers.Add(name=f"{name}_add")([features, shortcut])
+    return activate(features, f"{name}_relu_2")

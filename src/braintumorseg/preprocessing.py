@@ -1,0 +1,320 @@
+"""From a study to a model's input, and from a model's output back to the study's own grid.
+
+Training and prediction call the same ``Preprocessing``. It is stored beside the weights that were trained with it, so
+that weights never meet another normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._checks import DataError, check_integer, wrong
+from braintumorseg.study import SEQUENCES, Study
+
+# A voxel belongs to the head where it lies above this share of the way from the air's median to the head's median:
+# noise of the air lies well under it, dim brain beside bright scalp fat (about a fifth of it) above.
+_FOREGROUND_SHARE = 0.2
+# A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
+# of noise do not move the box, and the margin gives back the rim that the rule cuts.
+_PROFILE_SHARE = 0.02
+_MARGIN_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the model's square lies on the study's grid: what ``restore`` needs to undo ``apply``.
+
+    Attributes:
+        shape: The study's grid, ``(slices, height, width)``.
+        size: Side of the model's square, in pixels.
+        origin: Row and column of the study at the centre of the square's first pixel; may lie outside the image.
+        step: Rows and columns of the study from one pixel of the square to the next.
+    """
+
+    shape: tuple[int, int, int]
+    size: int
+    origin: tuple[float, float]
+    step: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study as a model takes it.
+
+    Attributes:
+        images: Float32 array ``(slices, size, size, sequences)``; in the head of mean 0 and standard deviation 1 per
+            sequence, outside of it the sequence's lowest value.
+        placement: Where the squares lie on the study's grid.
+        notes: What could not be done as usual, in words for the user.
+    """
+
+    images: NDArray[np.float32]
+    placement: Placement
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Crop to the head, pad to a square, resize, and normalise per volume and sequence over the head alone.
+
+    Intensities are clipped to two percentiles of the head's voxels and z-scored by the mean and standard deviation of
+    what was clipped. No voxel of air takes part, so that more air, empty slices and the scanner's scale and offset change
+    nothing. A sequence that a study lacks is filled with a copy of its FLAIR, as in the LGG dataset.
+
+    Attributes:
+        size: Side of the model's square input, in pixels.
+        sequences: What the model's channels hold, in order.
+        percentiles: The two percentiles of the head's voxels that intensities are clipped to, 0 to 100.
+
+    Raises:
+        ValueError: If an argument is not as stated.
+
+    Examples:
+        >>> from braintumorseg import Preprocessing, make_study
+        >>> study = make_study(seed=0, shape=(8, 96, 96))
+        >>> preprocessing = Preprocessing(size=64)
+        >>> prepared = preprocessing.apply(study)
+        >>> prepared.images.shape
+        (8, 64, 64, 3)
+        >>> mask = preprocessing.apply_mask(study.mask, prepared.placement)
+        >>> preprocessing.restore(mask, prepared.placement).shape
+        (8, 96, 96)
+    """
+
+    size: int = 192
+    sequences: tuple[str, ...] = SEQUENCES
+    percentiles: tuple[float, float] = (0.5, 99.5)
+
+    def __post_init__(self) -> None:
+        check_integer("size", self.size, 8)
+        object.__setattr__(self, "sequences", tuple(self.sequences))
+        if not self.sequences or not set(self.sequences) <= set(SEQUENCES):
+            msg = wrong("sequences", f"names out of {', '.join(SEQUENCES)}", self.sequences)
+            raise ValueError(msg)
+        object.__setattr__(self, "percentiles", tuple(float(share) for share in self.percentiles))
+        if len(self.percentiles) != 2 or not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+            msg = wrong("percentiles", "two rising numbers between 0 and 100", self.percentiles)
+            raise ValueError(msg)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as plain data that JSON can hold."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
+        """Build from what ``get_config`` returned.
+
+        Raises:
+            ValueError: If a key is missing or unknown, or a value is not allowed.
+        """
+        known = {field.name for field in fields(cls)}
+        if set(config) != known:
+            msg = wrong("config", f"a table with exactly the keys {sorted(known)}", sorted(config))
+            raise ValueError(msg)
+        return cls(**config)
+
+    def apply(self, study: Study) -> Prepared:
+        """Turn a study into a model's input.
+
+        Args:
+            study: Any study that has a FLAIR, or all sequences that the model takes.
+
+        Returns:
+            The images ``(slices, size, size, sequences)``, where they lie, and what could not be done as usual.
+
+        Raises:
+            DataError: If the study lacks the FLAIR and so another sequence can't be filled.
+        """
+        channels, notes = self._channels(study)
+        reference = study.sequence("flair" if "flair" in study.sequences else study.sequences[0])
+        foreground = find_foreground(reference)
+        if not foreground.any():
+            notes.append("the image is constant: no head was found, and intensities were not normalised")
+        elif study.shape[0] == 1:
+            notes.append("one slice only: intensities were normalised over it, not over a whole volume")
+        placement = self._place(foreground, study)
+        rows, columns = _matrices(placement)
+        inside = _hull(foreground)
+        images = np.empty((study.shape[0], self.size, self.size, len(channels)), np.float32)
+        for index, name in enumerate(channels):
+            scaled, floor, flat = self._normalise(study.sequence(name), foreground)
+            if flat and foreground.any():
+                notes.append(f"{name} is constant over the head and carries no information")
+            # The floor is subtracted before and added after, so that padding and air are the floor too.
+            scaled -= floor
+            scaled *= inside
+            images[..., index] = rows @ scaled @ columns.T
+            images[..., index] += floor
+        return Prepared(images, placement, tuple(notes))
+
+    def apply_mask(self, mask: NDArray[np.bool_], placement: Placement) -> NDArray[np.float32]:
+        """Turn a mask into a model's target, on the grid of ``apply``'s images.
+
+        Args:
+            mask: Array ``(slices, height, width)``, boolean, on the study's grid.
+            placement: What ``apply`` returned for the study.
+
+        Returns:
+            Float32 array ``(slices, size, size)``: the share of each pixel that the mask covers, 0 to 1.
+
+        Raises:
+            ValueError: If the mask is not of the study's shape.
+        """
+        _check_shape("mask", mask, placement.shape)
+        rows, columns = _matrices(placement)
+        return np.clip(rows @ mask.astype(np.float32) @ columns.T, 0, 1)
+
+    def restore(self, probabilities: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+        """Bring a model's output back to the study's own grid.
+
+        Args:
+            probabilities: Array ``(slices, size, size)``, 0 to 1, on the grid of ``apply``'s images.
+            placement: What ``apply`` returned for the study.
+
+        Returns:
+            Float32 array ``(slices, height, width)``, 0 to 1; 0 outside of the model's square.
+
+        Raises:
+            ValueError: If the probabilities are not of the shape that ``apply`` gave.
+        """
+        slices, height, width = placement.shape
+        _check_shape("probabilities", probabilities, (slices, placement.size, placement.size))
+        rows, columns = (
+            _resampling(length, placement.size, -origin / step, 1 / step)
+            for length, origin, step in zip((height, width), placement.origin, placement.step, strict=True)
+        )
+        return np.clip(rows @ probabilities.astype(np.float32) @ columns.T, 0, 1)
+
+    def _channels(self, study: Study) -> tuple[list[str], list[str]]:
+        """Name the study's sequence that fills each channel, and say which ones are copies."""
+        missing = [name for name in self.sequences if name not in study.sequences]
+        if missing and "flair" not in study.sequences:
+            msg = f"{study.name}: the model needs FLAIR; the study holds {', '.join(study.sequences)}"
+            raise DataError(msg)
+        notes = [f"{name} is missing: filled with a copy of flair" for name in missing]
+        return ["flair" if name in missing else name for name in self.sequences], notes
+
+    def _place(self, foreground: NDArray[np.bool_], study: Study) -> Placement:
+        """Lay the square of the model around the head; square in mm where the spacing is known."""
+        lengths = study.spacing[1:] if study.spacing else (1.0, 1.0)
+        unit = min(lengths)
+        scale = (lengths[0] / unit, lengths[1] / unit)
+        box = [_extent(foreground.sum(axis=(0, 2))), _extent(foreground.sum(axis=(0, 1)))]
+        sides = [(stop - start) * factor for (start, stop), factor in zip(box, scale, strict=True)]
+        side = max(sides)
+        step = tuple(side / self.size / factor for factor in scale)
+        # Whole pixels of padding: where the square is as large as the model's, nothing is interpolated.
+        pads = [np.floor((side - own) / 2 / factor) for own, factor in zip(sides, scale, strict=True)]
+        origin = tuple(
+            start - pad + (one - 1) / 2 for (start, _), pad, one in zip(box, pads, step, strict=True)
+        )
+        return Placement(study.shape, self.size, (float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])))
+
+    def _normalise(
+        self, image: NDArray[np.float32], foreground: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], float, bool]:
+        """Return the sequence clipped and z-scored, its lowest value, and whether it was constant."""
+        voxels = image[foreground]
+        if voxels.size == 0 or voxels.min() == voxels.max():
+            return np.zeros_like(image), 0.0, True
+        low, high = np.percentile(voxels, self.percentiles)
+        clipped = np.clip(voxels, low, high).astype(np.float64)
+        mean, deviation = clipped.mean(), clipped.std()
+        if deviation == 0:
+            return np.zeros_like(image), 0.0, True
+        scaled = ((np.clip(image, low, high) - mean) / deviation).astype(np.float32)
+        return scaled, float((low - mean) / deviation), False
+
+
+def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Find the voxels of the head: those that differ from the background.
+
+    The background is the volume's lowest value or, where images were normalised after skull stripping and brain lies on
+    both sides of it, the one value that fills the border. The threshold lies a share of the way from the median of the
+    voxels below it to the median of those above it, found by iteration from above. Both medians leave out voxels at
+    exactly the background, so that added air and empty slices do not move them.
+
+    Args:
+        image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
+
+    Returns:
+        Boolean array of the same shape; all false for a constant image.
+    """
+    distance = np.abs(image - _background(image))
+    threshold = 0.5 * float(np.percentile(distance, 99.9))
+    if threshold == 0:  # fewer than one voxel in a thousand differs from the background
+        threshold = 0.5 * float(distance.max())
+    varied = np.sort(distance[distance > 0])
+    for _ in range(50):
+        split = int(np.searchsorted(varied, threshold, side="right"))
+        if split in (0, varied.size):
+            break
+        air, head = float(varied[split // 2]), float(varied[(split + varied.size) // 2])
+        lower = air + _FOREGROUND_SHARE * (head - air)
+        if lower >= threshold * (1 - 1e-4):
+            break
+        threshold = lower
+    return distance > threshold
+
+
+def _background(image: NDArray[np.float32]) -> np.float32:
+    lowest = image.min()
+    frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
+    values, counts = np.unique(frame, return_counts=True)
+    common = values[counts.argmax()]
+    # Magnitude images have the background at their lower end; a tight crop may have no background on its border at all.
+    return np.float32(common if np.mean(image == common) >= 0.05 else lowest)
+
+
+def _hull(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill each slice: true where there is foreground to the left, right, above and below (dark ventricles, sinuses)."""
+    inside = np.ones_like(foreground)
+    for axis in (1, 2):
+        inside &= np.logical_or.accumulate(foreground, axis=axis)
+        inside &= np.flip(np.logical_or.accumulate(np.flip(foreground, axis), axis=axis), axis)
+    return inside
+
+
+def _extent(profile: NDArray[np.int_]) -> tuple[int, int]:
+    """Return start and stop of the head along one axis, from its foreground voxels per row; all rows if there are none."""
+    full = np.flatnonzero(profile > _PROFILE_SHARE * profile.max())
+    if full.size == 0:
+        return 0, len(profile)
+    margin = round(_MARGIN_SHARE * (full[-1] + 1 - full[0]))
+    return int(full[0]) - margin, int(full[-1]) + 1 + margin
+
+
+def _matrices(placement: Placement) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the two matrices that sample rows and columns of the study at the square's pixels."""
+    _, height, width = placement.shape
+    return (
+        _resampling(placement.size, height, placement.origin[0], placement.step[0]),
+        _resampling(placement.size, width, placement.origin[1], placement.step[1]),
+    )
+
+
+def _resampling(length: int, source: int, origin: float, step: float) -> NDArray[np.float32]:
+    """Return the matrix ``(length, source)`` of linear interpolation at ``origin + step * i``.
+
+    The triangle widens with ``step`` where the result is coarser, which averages instead of skipping. Places outside
+    the source count as 0.
+    """
+    centres = origin + step * np.arange(length)[:, None]
+    reach = max(1.0, step)
+    pad = int(np.ceil(reach)) + 1
+    places = np.arange(-pad, source + pad)[None, :]
+    clipped = np.clip(centres, -pad + reach, source - 1 + pad - reach)  # far outside: any place outside will do
+    weights = np.clip(1 - np.abs(places - clipped) / reach, 0, None)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights[:, pad : pad + source].astype(np.float32)
+
+
+def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if np.shape(array) != shape:
+        msg = wrong(name, f"of shape {shape}", f"shape {np.shape(array)}")
+        raise ValueError(msg)

@@ -1,0 +1,128 @@
+"""The segmenter: a model with the preprocessing and the threshold that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._checks import check_integer, check_range, wrong
+from braintumorseg._optional import lazy
+from braintumorseg.card import Card
+from braintumorseg.io import read_study
+from braintumorseg.postprocessing import to_mask
+from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.study import SEQUENCES, Segmentation, Study
+
+if TYPE_CHECKING:
+    import keras
+
+_engine = lazy("braintumorseg.engines.keras")
+
+
+class Segmenter:
+    """Turns a study into a tumour mask, on the study's own grid.
+
+    Args:
+        model: A ``keras.Model`` from images ``(batch, height, width, sequences)`` to probabilities
+            ``(batch, height, width, 1)``, or a function that builds it, called at the first need.
+        preprocessing: The preprocessing that the model was trained with.
+        threshold: A voxel is tumour where its probability is at least this.
+        min_voxels: Components of fewer voxels are dropped.
+        name: What to call it.
+        card: What it was trained on, and how well it does; ``None`` where nobody measured.
+
+    Raises:
+        ValueError: If an argument is not as stated.
+
+    Examples:
+        >>> from braintumorseg import load_pretrained, make_study
+        >>> segmenter = load_pretrained("resunet-lgg")
+        >>> segmentation = segmenter.predict(make_study(seed=0, shape=(4, 128, 128)))
+        >>> segmentation.mask.shape
+        (4, 128, 128)
+    """
+
+    def __init__(
+        self,
+        model: keras.Model | Callable[[], keras.Model],
+        preprocessing: Preprocessing,
+        *,
+        threshold: float = 0.5,
+        min_voxels: int = 0,
+        name: str = "segmenter",
+        card: Card | None = None,
+    ) -> None:
+        check_range("threshold", threshold, 0, 1, low_open=True)
+        check_integer("min_voxels", min_voxels, 0)
+        self._model = model
+        self.preprocessing = preprocessing
+        self.threshold = threshold
+        self.min_voxels = min_voxels
+        self.name = name
+        self.card = card
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The ``keras.Model``, built at the first touch."""
+        # A keras.Model can be called too; only it has layers, and asking so needs no import of Keras.
+        return self._model if hasattr(self._model, "layers") else self._model()
+
+    def predict(
+        self, study: Study | str | PathLike[str] | NDArray[Any], *, batch_size: int = 8
+    ) -> Segmentation:
+        """Find the tumour.
+
+        Args:
+            study: A ``Study``, a path that ``read_study`` takes, or an array ``(slices, height, width, 3)`` or
+                ``(height, width, 3)`` with the sequences pre-contrast, FLAIR and post-contrast.
+            batch_size: How many slices go through the model at once; it bounds the memory.
+
+        Returns:
+            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing.
+
+        Raises:
+            DataError: If the path can't be read as a study, or the study lacks the FLAIR.
+            ValueError: If an array has another shape, or holds NaN or infinite values.
+        """
+        check_integer("batch_size", batch_size, 1)
+        study = _as_study(study)
+        prepared = self.preprocessing.apply(study)
+        output = _engine.run(self.model, prepared.images, batch_size)
+        if output.shape[-1] != 1:
+            msg = wrong("model", "one of one output channel, the tumour's probability", f"{output.shape[-1]} channels")
+            raise ValueError(msg)
+        probabilities = self.preprocessing.restore(output[..., 0], prepared.placement)
+        return Segmentation(
+            mask=to_mask(probabilities, self.threshold, self.min_voxels),
+            probabilities=probabilities,
+            spacing=study.spacing,
+            name=study.name,
+            geometry=study.geometry,
+            slice_names=study.slice_names,
+            notes=prepared.notes,
+        )
+
+    def __repr__(self) -> str:
+        figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""
+        size = self.preprocessing.size
+        return f"Segmenter {self.name!r}: {', '.join(self.preprocessing.sequences)} at {size}x{size}{figure}"
+
+
+def _as_study(study: Study | str | PathLike[str] | NDArray[Any]) -> Study:
+    if isinstance(study, Study):
+        return study
+    if isinstance(study, (str, PathLike)):
+        return read_study(study)
+    volume = np.asarray(study)
+    if volume.ndim == 3:
+        volume = volume[None]
+    if volume.ndim != 4 or volume.shape[-1] != len(SEQUENCES):
+        allowed = f"a Study, a path, or an array ([slices,] height, width, 3) of {', '.join(SEQUENCES)}"
+        msg = wrong("study", allowed, f"an array of shape {np.shape(study)}")
+        raise ValueError(msg)
+    return Study(volume)
