@@ -34,7 +34,8 @@ def load(root, part, preprocessing):
         target = preprocessing.apply_mask(study.mask, prepared.placement)[..., None]
         patients[name] = (prepared.images, target)
     if not patients:
-        raise SystemExit(f"{root}: holds no patient of the {part} part of the split")
+        msg = f"{root}: holds no patient of the {part} part of the split"
+        raise SystemExit(msg)
     return patients
 
 
@@ -79,7 +80,17 @@ def augment(images, targets):
     zero = tf.zeros_like(a)
     # Output (x, y) looks up input (a x + b y + tx, c x + d y + ty): rotation about the centre, then the shift.
     transform = tf.stack(
-        [a, b, centre + shift_x - a * centre - b * centre, c, d, centre + shift_y - c * centre - d * centre, zero, zero], axis=1
+        [
+            a,
+            b,
+            centre + shift_x - a * centre - b * centre,
+            c,
+            d,
+            centre + shift_y - c * centre - d * centre,
+            zero,
+            zero,
+        ],
+        axis=1,
     )
     both = keras.ops.image.affine_transform(tf.concat([above, targets], -1), transform, interpolation="bilinear")
     above, targets = both[..., :3], tf.cast(both[..., 3:] >= 0.5, tf.float32)
@@ -90,7 +101,12 @@ def augment(images, targets):
     bias = tf.image.resize(draw(-0.3, 0.3, 4, 4, 1), (size, size), method="bicubic")
     above *= tf.exp(bias)
     head = tf.cast(above > 0, tf.float32)
-    above += head * tf.random.normal(tf.shape(above)) * draw(0, 0.15, 1, 1, 1) * tf.cast(draw(0, 1, 1, 1, 1) < 0.5, tf.float32)
+    above += (
+        head
+        * tf.random.normal(tf.shape(above))
+        * draw(0, 0.15, 1, 1, 1)
+        * tf.cast(draw(0, 1, 1, 1, 1) < 0.5, tf.float32)
+    )
     images = floor + above + head * draw(-0.15, 0.15, 1, 1, 3)
 
     pre, flair, post = tf.split(images, 3, axis=-1)
@@ -132,7 +148,8 @@ class Validate(keras.callbacks.Callback):
         record = {"epoch": epoch + 1, **logs, "mean": np.mean(values), "median": np.median(values), "patients": scores}
         with self.log.open("a") as file:
             file.write(json.dumps(record, default=float) + "\n")
-        print(f"\nepoch {epoch + 1}: val per-patient Dice, whole volumes: mean {np.mean(values):.3f}, median {np.median(values):.3f}")
+        print(f"\nepoch {epoch + 1}: val Dice per patient, whole volumes: mean {np.mean(values):.3f}, ", end="")
+        print(f"median {np.median(values):.3f}")
 
 
 def main():

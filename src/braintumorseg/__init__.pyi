@@ -1,12 +1,17 @@
 from ._checks import DataError as DataError
+from ._version import __version__ as __version__
 from .card import Card as Card
 from .card import Figure as Figure
 from .io import find_studies as find_studies
 from .io import read_study as read_study
 from .io import write_segmentation as write_segmentation
+from .lgg import lgg_split as lgg_split
+from .measures import dice as dice
 from .models import build_resunet as build_resunet
 from .models import build_unet as build_unet
 from .phantom import make_study as make_study
+from .plots import overlay as overlay
+from .plots import save_overlay as save_overlay
 from .postprocessing import to_mask as to_mask
 from .preprocessing import Placement as Placement
 from .preprocessing import Prepared as Prepared

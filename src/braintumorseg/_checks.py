@@ -37,7 +37,11 @@ def check_range(
     below = high is None or (number and (value < high if high_open else value <= high))
     if not (number and above and below):
         left = "any number" if low is None else f"{'more than' if low_open else 'at least'} {low}"
-        right = "" if high is None else f"{' and ' if low is not None else ' '}{'less than' if high_open else 'at most'} {high}"
+        right = (
+            ""
+            if high is None
+            else f"{' and ' if low is not None else ' '}{'less than' if high_open else 'at most'} {high}"
+        )
         msg = wrong(name, left + right, repr(value))
         raise ValueError(msg)
 

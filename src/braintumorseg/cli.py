@@ -127,7 +127,9 @@ def predict(
                 segmentation = segmenter.predict(study)
                 bts.write_segmentation(segmentation, target, overwrite=overwrite)
                 if overlay:
-                    bts.save_overlay(study if truth else study.with_mask(None), segmentation, picture, overwrite=overwrite)
+                    bts.save_overlay(
+                        study if truth else study.with_mask(None), segmentation, picture, overwrite=overwrite
+                    )
                 rows.append(_Row.of(study, segmentation, truth=truth))
             except bts.DataError as error:
                 failures.append(str(error))
@@ -172,10 +174,10 @@ class _Row:
         size = f"{segmentation.voxels} voxels" if volume is None else f"{volume:.1f} mL"
         notes = list(segmentation.notes)
         dice = None
-        if truth and study.mask is None:
-            notes.append("no mask to compare with")
-        elif truth:
+        if truth and study.mask is not None:
             dice = bts.dice(study.mask, segmentation.mask)
+        elif truth:
+            notes.append("no mask to compare with")
         return cls(study.name, size, segmentation.slices, dice, notes)
 
 

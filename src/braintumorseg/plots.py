@@ -55,7 +55,9 @@ def overlay(study: Study, segmentation: Segmentation, *, max_slices: int = 12) -
     _, row_mm, column_mm = study.spacing or (1.0, 1.0, 1.0)
     height, width = study.shape[1] * row_mm, study.shape[2] * column_mm
     side = 2.4
-    figure = Figure(figsize=(columns * side, rows * side * height / width + 0.7), facecolor="black", layout="constrained")
+    figure = Figure(
+        figsize=(columns * side, rows * side * height / width + 0.7), facecolor="black", layout="constrained"
+    )
     for axes, index in zip(figure.subplots(rows, columns, squeeze=False).flat, chosen, strict=False):
         axes.imshow(image[index], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=row_mm / column_mm)
         if study.mask is not None:
@@ -100,7 +102,10 @@ def _choose_slices(mask: NDArray[np.bool_], count: int) -> list[int]:
     touched = np.flatnonzero(mask.any(axis=(1, 2)))
     if touched.size == 0:
         touched = np.arange(mask.shape[0])
-    return [int(touched[place]) for place in np.unique(np.linspace(0, touched.size - 1, min(count, touched.size)).round().astype(int))]
+    return [
+        int(touched[place])
+        for place in np.unique(np.linspace(0, touched.size - 1, min(count, touched.size)).round().astype(int))
+    ]
 
 
 def _outline(axes: Any, mask: NDArray[np.bool_], colour: str) -> None:

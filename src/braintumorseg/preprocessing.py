@@ -167,7 +167,8 @@ class Preprocessing:
         """
         _check_shape("mask", mask, placement.shape)
         rows, columns = _matrices(placement)
-        return np.clip(rows @ mask.astype(np.float32) @ columns.T, 0, 1)
+        coverage: NDArray[np.float32] = np.clip(rows @ mask.astype(np.float32) @ columns.T, 0, 1)
+        return coverage
 
     def restore(self, probabilities: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
         """Bring a model's output back to the study's own grid.
@@ -188,7 +189,8 @@ class Preprocessing:
             _resampling(length, placement.size, -origin / step, 1 / step)
             for length, origin, step in zip((height, width), placement.origin, placement.step, strict=True)
         )
-        return np.clip(rows @ probabilities.astype(np.float32) @ columns.T, 0, 1)
+        restored: NDArray[np.float32] = np.clip(rows @ probabilities.astype(np.float32) @ columns.T, 0, 1)
+        return restored
 
     def _channels(self, study: Study) -> tuple[list[str], list[str]]:
         """Name the study's sequence that fills each channel, and say which ones are copies."""
@@ -210,9 +212,7 @@ class Preprocessing:
         step = tuple(side / self.size / factor for factor in scale)
         # Whole pixels of padding: where the square is as large as the model's, nothing is interpolated.
         pads = [np.floor((side - own) / 2 / factor) for own, factor in zip(sides, scale, strict=True)]
-        origin = tuple(
-            start - pad + (one - 1) / 2 for (start, _), pad, one in zip(box, pads, step, strict=True)
-        )
+        origin = tuple(start - pad + (one - 1) / 2 for (start, _), pad, one in zip(box, pads, step, strict=True))
         return Placement(study.shape, self.size, (float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])))
 
     def _normalise(
@@ -259,7 +259,8 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
         if lower >= threshold * (1 - 1e-4):
             break
         threshold = lower
-    return distance > threshold
+    foreground: NDArray[np.bool_] = distance > threshold
+    return foreground
 
 
 def _background(image: NDArray[np.float32]) -> np.float32:
@@ -311,7 +312,7 @@ def _resampling(length: int, source: int, origin: float, step: float) -> NDArray
     clipped = np.clip(centres, -pad + reach, source - 1 + pad - reach)  # far outside: any place outside will do
     weights = np.clip(1 - np.abs(places - clipped) / reach, 0, None)
     weights /= weights.sum(axis=1, keepdims=True)
-    return weights[:, pad : pad + source].astype(np.float32)
+    return np.asarray(weights[:, pad : pad + source], np.float32)
 
 
 def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

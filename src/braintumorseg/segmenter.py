@@ -72,9 +72,7 @@ class Segmenter:
         # A keras.Model can be called too; only it has layers, and asking so needs no import of Keras.
         return self._model if hasattr(self._model, "layers") else self._model()
 
-    def predict(
-        self, study: Study | str | PathLike[str] | NDArray[Any], *, batch_size: int = 8
-    ) -> Segmentation:
+    def predict(self, study: Study | str | PathLike[str] | NDArray[Any], *, batch_size: int = 8) -> Segmentation:
         """Find the tumour.
 
         Args:

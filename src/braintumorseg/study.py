@@ -121,7 +121,8 @@ class Study:
             raise ValueError(msg)
         volume = np.asarray(self.volume)
         if volume.ndim != 4 or 0 in volume.shape or volume.shape[-1] != len(self.sequences):
-            allowed = f"an array (slices, height, width, {len(self.sequences)}), one channel each for {', '.join(self.sequences)}"
+            channels = f"{len(self.sequences)} ({', '.join(self.sequences)})"
+            allowed = f"an array (slices, height, width, sequences) of {channels} sequences"
             msg = wrong("volume", allowed, f"shape {volume.shape}")
             raise ValueError(msg)
         if volume.dtype.kind not in "buif":
@@ -160,7 +161,9 @@ class Study:
 
     def __repr__(self) -> str:
         mask = "no mask" if self.mask is None else f"mask of {int(self.mask.sum())} voxels"
-        return f"Study {_describe(self)}, sequences {', '.join(self.sequences)}, {_describe_spacing(self.spacing)}, {mask}"
+        return (
+            f"Study {_describe(self)}, sequences {', '.join(self.sequences)}, {_describe_spacing(self.spacing)}, {mask}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +232,8 @@ class Segmentation:
 
     def __repr__(self) -> str:
         volume = "" if self.volume_ml is None else f" ({self.volume_ml:.1f} mL)"
-        return f"Segmentation {_describe(self)}, {self.voxels} tumour voxels{volume} in {self.slices} slices, {_describe_spacing(self.spacing)}"
+        found = f"{self.voxels} tumour voxels{volume} in {self.slices} slices"
+        return f"Segmentation {_describe(self)}, {found}, {_describe_spacing(self.spacing)}"
 
 
 def _set(record: Study | Segmentation, **values: object) -> None:
@@ -273,7 +277,7 @@ def _check_grid(record: Study | Segmentation, shape: tuple[int, int, int]) -> No
     if record.slice_names is not None:
         _set(record, slice_names=tuple(record.slice_names))
         if len(record.slice_names) != shape[0]:
-            msg = wrong("slice_names", f"one name for each of the {shape[0]} slices", f"{len(record.slice_names)} names")
+            msg = wrong("slice_names", f"one name for each of the {shape[0]} slices", f"{len(record.slice_names)}")
             raise ValueError(msg)
 
 

@@ -30,7 +30,8 @@ def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDA
     """
     _, height, width, _ = images.shape
     below, right = (
-        _padding(side, fixed, _multiple(model)) for side, fixed in zip((height, width), model.input_shape[1:3], strict=True)
+        _padding(side, fixed, _multiple(model))
+        for side, fixed in zip((height, width), model.input_shape[1:3], strict=True)
     )
     if below or right:
         images = np.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=images.min())

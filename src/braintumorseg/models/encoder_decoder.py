@@ -114,7 +114,9 @@ def _check_arguments(
         check_integer("filters", width, 1)
     check_in("activation", activation, ("sigmoid", "softmax", None))
     if activation == "softmax" and classes == 1:
-        msg = wrong("activation", "'sigmoid' or None for one class, as the softmax of one class is 1 everywhere", activation)
+        msg = wrong(
+            "activation", "'sigmoid' or None for one class, as the softmax of one class is 1 everywhere", activation
+        )
         raise ValueError(msg)
     check_range("dropout", dropout, 0, 1, high_open=True)
     check_in("normalization", normalization, ("batch", "group"))

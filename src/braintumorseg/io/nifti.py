@@ -1,0 +1,167 @@
+"""NIfTI: one file of one or several sequences."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._checks import DataError
+from braintumorseg._files import check_free, replacing
+from braintumorseg._optional import lazy
+from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
+
+nib = lazy("nibabel")
+
+_SUFFIXES = (".nii", ".nii.gz")
+_LARGEST = 1 << 29  # values; a gigabyte of 16-bit integers, far above any study
+_DEFLATE_RATIO = 1032  # the best that gzip's algorithm can do
+# Slices run inferior to superior (axis 2 of RAS+, along), rows anterior to posterior (axis 1, against), columns from
+# the patient's right to left (axis 0, against): as the LGG dataset shows its slices.
+_VOLUME_AXES = ((2, 1), (1, -1), (0, -1))
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell by the name whether this is a NIfTI file."""
+    return path.name.lower().endswith(_SUFFIXES)
+
+
+def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
+    """Read a 3-D or 4-D file; see ``read_study``."""
+    try:
+        image = nib.load(path)
+        _check_size(path, image)
+        data = _read_values(path, image)
+    except DataError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        nib.filebasedimages.ImageFileError,
+        nib.spatialimages.HeaderDataError,
+    ) as error:
+        msg = f"{path}: is damaged, or not a NIfTI file ({error})"
+        raise DataError(msg) from error
+    if sequences is None:
+        sequences = _default_sequences(path, data.shape[3])
+    if len(sequences) != data.shape[3]:
+        msg = f"{path}: has {data.shape[3]} sequence(s); expected {len(sequences)} for {', '.join(sequences)}"
+        raise DataError(msg)
+    geometry = _geometry(path, image, data.shape[:3])
+    return Study(geometry.to_volume(data), sequences, name=name or _stem(path), geometry=geometry)
+
+
+def write_file(segmentation: Segmentation, path: Path, *, overwrite: bool, probabilities: bool) -> Path:
+    """Write a mask and, if asked, the probabilities beside it; see ``write_segmentation``."""
+    beside = path.with_name(f"{_stem(path)}_probabilities.nii.gz")
+    if probabilities and segmentation.probabilities is None:
+        msg = f"{beside}: this segmentation has no probabilities to write"
+        raise DataError(msg)
+    if probabilities:
+        check_free(beside, overwrite=overwrite)
+    with replacing(path, overwrite=overwrite) as part:
+        nib.save(_as_image(segmentation, segmentation.mask.astype(np.uint8)), part)
+    if probabilities and segmentation.probabilities is not None:
+        with replacing(beside, overwrite=overwrite) as part:
+            nib.save(_as_image(segmentation, segmentation.probabilities), part)
+    return path
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".GZ")[: -len(".nii")]
+
+
+def _check_size(path: Path, image: Any) -> None:
+    """Refuse what the header claims but the file can't hold, before memory is asked for."""
+    shape = tuple(int(length) for length in image.shape)
+    if len(shape) not in (3, 4) or min(shape) < 1:
+        msg = f"{path}: has shape {shape}; expected 3 axes, or 4 with the sequences last"
+        raise DataError(msg)
+    values = int(np.prod([float(length) for length in shape]))
+    if values > _LARGEST:
+        msg = f"{path}: claims {values} values of shape {shape}; expected at most {_LARGEST}"
+        raise DataError(msg)
+    claimed = values * image.get_data_dtype().itemsize
+    held = path.stat().st_size * (_DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1)
+    if claimed > held:
+        msg = f"{path}: is truncated: its header claims {claimed} bytes of shape {shape}; the file can't hold them"
+        raise DataError(msg)
+
+
+def _read_values(path: Path, image: Any) -> NDArray[np.float32]:
+    """Return the values, scaled as the header says, of shape ``(i, j, k, sequences)``."""
+    if image.get_data_dtype().kind not in "iuf":
+        msg = f"{path}: holds {image.get_data_dtype()}; expected real numbers"
+        raise DataError(msg)
+    data = image.get_fdata(dtype=np.float32, caching="unchanged")
+    return np.asarray(data if data.ndim == 4 else data[..., None])
+
+
+def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
+    if count not in (1, 3):
+        msg = f"{path}: has {count} sequences; expected 1 (flair) or 3 (pre, flair, post), or sequences= to say which"
+        raise DataError(msg)
+    return ("flair",) if count == 1 else SEQUENCES
+
+
+def _geometry(path: Path, image: Any, shape: tuple[int, ...]) -> Geometry:
+    affine = np.asarray(image.affine, np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        msg = f"{path}: its affine is singular or not finite; expected one that places voxels in mm"
+        raise DataError(msg)
+    orientation = nib.io_orientation(affine)
+    axes, flips = [], []
+    for world, direction in _VOLUME_AXES:
+        axis = int(np.flatnonzero(orientation[:, 0] == world)[0])
+        axes.append(axis)
+        flips.append(bool(orientation[axis, 1] != direction))
+    first, second, third = shape
+    return Geometry(
+        affine,
+        (first, second, third),
+        (axes[0], axes[1], axes[2]),
+        (flips[0], flips[1], flips[2]),
+        bytes(image.header.binaryblock),
+    )
+
+
+def _as_image(segmentation: Segmentation, array: NDArray[Any]) -> Any:
+    """Lay an array ``(slices, height, width)`` into the file that the study came from, or into a plain new one."""
+    geometry = segmentation.geometry
+    if geometry is None:
+        return _without_geometry(segmentation, array)
+    header = _header(geometry.header)
+    header.set_data_dtype(array.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0
+    header["intent_code"] = 0
+    # The header's own sform and qform codes stay: the affine is that of the file, to the last bit.
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    image = kind(geometry.to_file(array), geometry.file_affine, header)
+    if geometry.header is None:
+        image.set_sform(geometry.file_affine, "scanner")
+        image.set_qform(geometry.file_affine, "scanner")
+        image.header.set_xyzt_units("mm")
+    return image
+
+
+def _without_geometry(segmentation: Segmentation, array: NDArray[Any]) -> Any:
+    """Axes still run right to left and so on, so that viewers show it upright; code 0 says that nobody knows where."""
+    slice_mm, row_mm, column_mm = segmentation.spacing or (1.0, 1.0, 1.0)
+    affine = np.diag([-column_mm, -row_mm, slice_mm, 1])
+    image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
+    image.set_sform(affine, "unknown")
+    image.set_qform(affine, "unknown")
+    image.header.set_xyzt_units("unknown" if segmentation.spacing is None else "mm")
+    return image
+
+
+def _header(content: bytes | None) -> Any:
+    if content is None:
+        return nib.Nifti1Header()
+    kind = nib.Nifti2Header if len(content) == nib.Nifti2Header.sizeof_hdr else nib.Nifti1Header
+    return kind(content)
