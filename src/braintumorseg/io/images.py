@@ -20,9 +20,17 @@ from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 _SUFFIXES = (".tif", ".tiff", ".png")
 _MASK = "_mask"
-_LARGEST_SIDE = 1 << 14  # far above any MR image; a header that claims more is not believed
+_LARGEST_SIDE = 1 << 13  # far above any MR image; a header that claims more is not believed
 _CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "I;16B": 1, "F": 1, "RGB": 3}
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError)
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+)
 
 
 def is_image(path: Path) -> bool:

@@ -1,0 +1,30 @@
+import os
+
+# Read at the import of TensorFlow and Keras.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from braintumorseg import make_study
+
+# The same examples in every run: a red build is a changed build.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    """A small synthetic study, (8, 96, 96), with mask and geometry."""
+    return make_study(seed=3, shape=(8, 96, 96))
+
+
+@pytest.fixture(scope="session")
+def lgg_root():
+    """The LGG dataset's folder; tests marked lgg are skipped where it is not."""
+    root = os.environ.get("BRAINTUMORSEG_LGG")
+    if not root or not (Path(root) / "data.csv").is_file():
+        pytest.skip("BRAINTUMORSEG_LGG does not name the dataset's folder")
+    return Path(root)

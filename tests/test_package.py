@@ -1,0 +1,136 @@
+"""Rules for the source tree and for what an import costs."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import braintumorseg
+
+SOURCE = Path(braintumorseg.__file__).parent
+
+# One total order: a file imports only from files above it.
+ORDER = [
+    "_version",
+    "_checks",
+    "_optional",
+    "_files",
+    "study",
+    "phantom",
+    "io.images",
+    "io.nifti",
+    "io",
+    "preprocessing",
+    "postprocessing",
+    "measures",
+    "plots",
+    "models.encoder_decoder",
+    "models.unet",
+    "models.resunet",
+    "models",
+    "lgg",
+    "engines",
+    "engines.keras",
+    "card",
+    "segmenter",
+    "zoo.preset",
+    "zoo.load",
+    "zoo",
+    "cli",
+]
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.name != "__init__.py")
+
+
+def module_name(path):
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(tree):
+    """Yield (module, inside a function) for imports of this package, lazy("...") ones included."""
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+    ]
+    inner = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "lazy":
+            names = [node.args[0].value]
+        else:
+            continue
+        for name in names:
+            yield name, id(node) in inner
+
+
+def test_every_file_has_its_place_in_the_order():
+    assert sorted(ORDER) == sorted(module_name(path) for path in FILES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_point_one_way(path):
+    here = module_name(path)
+    above = set(ORDER[: ORDER.index(here)])
+    for name, _ in imported(ast.parse(path.read_text())):
+        target = name.removeprefix("braintumorseg.")
+        if name.startswith("braintumorseg.") and target in ORDER:
+            assert target in above or target == here, f"{here} imports {target}, which is below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_are_at_the_top(path):
+    inside = [name for name, in_function in imported(ast.parse(path.read_text())) if in_function]
+    assert inside == []
+
+
+def test_public_names_exist_and_are_documented():
+    for name in braintumorseg.__all__:
+        value = getattr(braintumorseg, name)
+        assert name == "__version__" or value.__doc__, name
+
+
+def run(script):
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+
+def test_import_loads_neither_tensorflow_nor_keras():
+    loaded = run(
+        "import sys, braintumorseg\n"
+        "from braintumorseg import Study, Preprocessing, read_study, load_pretrained, list_pretrained\n"
+        "load_pretrained(list_pretrained()[0])\n"
+        "print([name for name in ('tensorflow', 'keras', 'torch', 'jax') if name in sys.modules])"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_import_is_quick():
+    """Against numpy's own import in the same run, since seconds differ between machines."""
+    script = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    ours = min(float(run(script.format("braintumorseg"))) for _ in range(3))
+    assert ours < 0.3
+
+
+def test_help_is_quick():
+    """--help answers in under half a second where the interpreter itself starts as quickly as it should."""
+    start = time.perf_counter()
+    run("pass")
+    bare = time.perf_counter() - start
+    best = min(_seconds([sys.executable, "-m", "braintumorseg.cli", "--help"]) for _ in range(3))
+    assert best - bare < 0.5
+
+
+def _seconds(command):
+    start = time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - start
+
+
+def test_every_module_can_be_imported_on_its_own():
+    for path in FILES:
+        importlib.import_module(f"braintumorseg.{module_name(path)}")
