@@ -26,6 +26,12 @@ ORDER = [
     "io",
     "preprocessing",
     "postprocessing",
+    "measures._masks",
+    "measures.overlap",
+    "measures.surface",
+    "measures.lesions",
+    "measures.volume",
+    "measures.summary",
     "measures",
     "plots",
     "models.encoder_decoder",
@@ -41,6 +47,7 @@ ORDER = [
     "zoo.load",
     "zoo",
     "cli",
+    "__main__",
 ]
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.name != "__init__.py")
 
@@ -121,7 +128,7 @@ def test_help_is_quick():
     start = time.perf_counter()
     run("pass")
     bare = time.perf_counter() - start
-    best = min(_seconds([sys.executable, "-m", "braintumorseg.cli", "--help"]) for _ in range(3))
+    best = min(_seconds([sys.executable, "-m", "braintumorseg", "--help"]) for _ in range(3))
     assert best - bare < 0.5
 
 
@@ -133,4 +140,6 @@ def _seconds(command):
 
 def test_every_module_can_be_imported_on_its_own():
     for path in FILES:
+        if path.stem == "__main__":
+            continue
         importlib.import_module(f"braintumorseg.{module_name(path)}")

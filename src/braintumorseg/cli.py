@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from statistics import mean, median
@@ -58,8 +60,6 @@ Preset = Annotated[str, typer.Option(help="The pretrained model.")]
 
 def main() -> None:
     """Run the command line; errors end in one line and an exit code, never in a traceback."""
-    # Read by TensorFlow at its import: its start-up messages would bury the table.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except bts.DataError as error:
@@ -116,21 +116,24 @@ def predict(
     jobs = [(path, *_targets(path, output, format, single=len(paths) == 1 and paths[0] == source)) for path in paths]
     _check_targets(jobs, overlay=overlay, overwrite=overwrite)
 
-    segmenter = bts.load_pretrained(preset)
+    segmenter = _load(preset)
     rows: list[_Row] = []
     failures: list[str] = []
     with _progress() as progress:
         task = progress.add_task("predicting", total=len(jobs))
         for path, target, picture in jobs:
             try:
-                study = bts.read_study(path)
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", UserWarning)
+                    study = bts.read_study(path)
                 segmentation = segmenter.predict(study)
                 bts.write_segmentation(segmentation, target, overwrite=overwrite)
                 if overlay:
                     bts.save_overlay(
                         study if truth else study.with_mask(None), segmentation, picture, overwrite=overwrite
                     )
-                rows.append(_Row.of(study, segmentation, truth=truth))
+                remarks = [str(warning.message).removeprefix(f"{path}: ") for warning in caught]
+                rows.append(_Row.of(study, segmentation, truth=truth, remarks=remarks))
             except bts.DataError as error:
                 failures.append(str(error))
             progress.advance(task)
@@ -154,7 +157,7 @@ def demo(
     for path in (mask, picture):
         if path.exists() and not overwrite:
             _fail(f"{path}: exists already; add --overwrite to replace it", _USAGE)
-    segmenter = bts.load_pretrained(preset)
+    segmenter = _load(preset)
     segmentation = segmenter.predict(study)
     bts.write_segmentation(segmentation, mask, overwrite=overwrite)
     bts.save_overlay(study, segmentation, picture, overwrite=overwrite)
@@ -169,10 +172,10 @@ class _Row:
         self.name, self.size, self.slices, self.dice, self.notes = name, size, slices, dice, notes
 
     @classmethod
-    def of(cls, study: Study, segmentation: Segmentation, *, truth: bool) -> _Row:
+    def of(cls, study: Study, segmentation: Segmentation, *, truth: bool, remarks: Sequence[str] = ()) -> _Row:
         volume = segmentation.volume_ml
         size = f"{segmentation.voxels} voxels" if volume is None else f"{volume:.1f} mL"
-        notes = list(segmentation.notes)
+        notes = [*remarks, *segmentation.notes]
         dice = None
         if truth and study.mask is not None:
             dice = bts.dice(study.mask, segmentation.mask)
@@ -184,7 +187,8 @@ class _Row:
 def _print_rows(rows: Sequence[_Row], segmenter: Segmenter, *, truth: bool) -> None:
     if not rows:
         return
-    table = Table(title=f"{segmenter.name}: tumour found (for research, not for diagnosis)", title_justify="left")
+    _out.print(f"Found by {segmenter.name} (for research, not for diagnosis)", highlight=False)
+    table = Table()
     table.add_column("patient", overflow="fold")
     table.add_column("tumour", justify="right")
     table.add_column("slices", justify="right")
@@ -230,6 +234,29 @@ def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], *, overlay: bool, ov
                 _fail(f"{file}: exists already; add --overwrite to replace it", _USAGE)
 
 
+def _load(preset: str) -> Segmenter:
+    """Load a preset and build its model, so that what frameworks print at their start does not bury the table."""
+    segmenter = bts.load_pretrained(preset)
+    with _silent_native_code():
+        _ = segmenter.model
+    return segmenter
+
+
+@contextmanager
+def _silent_native_code() -> Iterator[None]:
+    """Drop what native code writes to standard error; Python's own errors are raised, not written, and so survive."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(sink)
+        os.close(kept)
+
+
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=_err, transient=True)
+    return Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal)

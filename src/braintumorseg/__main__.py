@@ -1,0 +1,5 @@
+"""``python -m braintumorseg`` is the command line."""
+
+from braintumorseg.cli import main
+
+main()
