@@ -38,8 +38,11 @@ def read_study(path: str | PathLike[str], *, sequences: Sequence[str] | None = N
         UserWarning: If numbers of slices are missing: the slices are then read as if they were neighbours.
 
     Examples:
+        >>> from PIL import Image
         >>> from braintumorseg import read_study
-        >>> study = read_study("kaggle_3m/TCGA_HT_7874_19950902")  # doctest: +SKIP
+        >>> Image.new("RGB", (240, 256), "gray").save("case_1.png")
+        >>> read_study("case_1.png")
+        Study 'case_1': 1 slice of 256x240, sequences pre, flair, post, spacing unknown, no mask
     """
     path = Path(path)
     chosen = tuple(sequences) if sequences is not None else None

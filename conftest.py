@@ -1,3 +1,5 @@
+"""What all tests share, those in docstrings included."""
+
 import os
 
 # Read at the import of TensorFlow and Keras.
@@ -13,6 +15,12 @@ from braintumorseg import make_study
 # The same examples in every run: a red build is a changed build.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Each test runs in an empty folder of its own, so that none leaves files in the checkout."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")
