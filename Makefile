@@ -2,15 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS ?= dev
 
-.PHONY: demo test test-backends lint format docs serve build clean
+.PHONY: demo test install-dev test-backends lint format docs serve build clean
 
 demo: $(VENV)/.installed  ## the main job on a synthetic study: mask, picture and measures in demo/
 	$(BIN)/braintumorseg demo --output demo --overwrite
 
 test: $(VENV)/.installed-dev  ## all tests on the default backend
 	$(BIN)/python -m pytest -q
+
+install-dev: $(VENV)/.installed-dev
 
 test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q -m "not tensorflow" tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -32,7 +33,7 @@ def check_range(
     high_open: bool = False,
 ) -> None:
     """Raise ``ValueError`` unless ``value`` is a number within the bounds (closed unless ``*_open``)."""
-    number = not isinstance(value, bool) and isinstance(value, (int, float))
+    number = isinstance(value, Real) and not isinstance(value, bool)
     above = low is None or (number and (value > low if low_open else value >= low))
     below = high is None or (number and (value < high if high_open else value <= high))
     if not (number and above and below):
@@ -48,6 +49,6 @@ def check_range(
 
 def check_integer(name: str, value: Any, low: int) -> None:
     """Raise ``ValueError`` unless ``value`` is an ``int`` of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         msg = wrong(name, f"an integer of at least {low}", repr(value))
         raise ValueError(msg)
