@@ -25,7 +25,7 @@ def check_in(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
 
 def check_range(
     name: str,
-    value: float,
+    value: Any,
     low: float | None = None,
     high: float | None = None,
     *,
