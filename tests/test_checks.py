@@ -53,7 +53,9 @@ def test_choices_are_listed():
 
 
 def test_missing_package_says_what_to_install():
-    with pytest.raises(ImportError, match=r"no_such_package is not installed; run: pip install 'braintumorseg\[dicom\]'"):
+    with pytest.raises(
+        ImportError, match=r"no_such_package is not installed; run: pip install 'braintumorseg\[dicom\]'"
+    ):
         require("no_such_package", "dicom")
     assert require("json", "dicom").dumps({}) == "{}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from braintumorseg._checks import DataError
@@ -29,7 +29,8 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         msg = f"{path}: can't be written ({error.strerror or error})"
         raise DataError(msg) from error
     finally:
-        beside.unlink(missing_ok=True) if beside.parent.is_dir() else None
+        with suppress(OSError):  # renamed, or never made
+            beside.unlink()
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

@@ -1,8 +1,10 @@
+import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -123,6 +125,18 @@ def test_studies_are_found_as_the_dataset_lies(tmp_path):
     assert find_studies(found[2]) == [found[2]]
 
 
+def test_studies_are_found_beside_pictures_links_and_in_order_of_numbers(tmp_path, monkeypatch):
+    for name in ("p10", "p2"):
+        make_folder(tmp_path / ".data" / name, (1,))
+    root = tmp_path / ".data"
+    save(root / "preview.png", slice_of(0))
+    (root / "v1.2_mask.nii.gz").write_bytes(b"")
+    (root / "p2" / "back").symlink_to(root)
+    assert [path.name for path in find_studies(root)] == ["p2", "p10"]
+    monkeypatch.chdir(root / "p2")
+    assert [path.name for path in find_studies("..")] == ["p2", "p10"]
+
+
 def test_finding_nothing_is_an_error(tmp_path):
     with pytest.raises(DataError, match="holds no study; expected a folder of"):
         find_studies(tmp_path)
@@ -154,19 +168,84 @@ def other_size(folder):
 def mask_of_other_size(folder):
     save(folder / "p_1.tif", slice_of(0))
     save(folder / "p_1_mask.tif", slice_of(0, (5, 6)))
-    return folder, r"p_1_mask\.tif: has shape \(1, 5, 6\).*; expected that of its image, \(1, 6, 5\)"
+    return folder, r"p_1_mask\.tif: is not a mask of its image; expected 6 x 5 pixels .*, found 5 x 6"
 
 
 def grey_mask(folder):
     save(folder / "p_1.tif", slice_of(0))
     save(folder / "p_1_mask.tif", np.arange(30, dtype=np.uint8).reshape(6, 5))
-    return folder, r"p_1_mask\.tif: is not a mask; expected 1 channel of 0 and one other value, found values 0, 1, 2"
+    return folder, r"p_1_mask\.tif: is not a mask; expected 0 and one other value, 29 in this study, found 0, 1, 2"
 
 
 def colour_mask(folder):
     save(folder / "p_1.tif", slice_of(0))
     save(folder / "p_1_mask.tif", slice_of(0))
-    return folder, r"p_1_mask\.tif: is not a mask; .* found 3 channels"
+    return folder, r"p_1_mask\.tif: is not a mask of its image; .* of 1 channel, found 6 x 5 pixels of 3 channel"
+
+
+def masks_of_two_labels(folder):
+    for number in (1, 2):
+        save(folder / f"p_{number}.tif", slice_of(0))
+        save(folder / f"p_{number}_mask.tif", np.eye(6, 5, dtype=np.uint8) * np.uint8(number))
+    return folder, r"p_1_mask\.tif: is not a mask; expected 0 and one other value, 2 in this study, found 0, 1"
+
+
+def infinite_mask(folder):
+    save(folder / "p_1.tif", slice_of(0))
+    save(folder / "p_1_mask.tif", np.where(np.eye(6, 5) > 0, np.inf, 0).astype(np.float32))
+    return folder, r"p_1_mask\.tif: holds 5 NaN or infinite values"
+
+
+def second_mask_of_other_size(folder):
+    make_folder(folder, (1, 2))
+    save(folder / "p_2_mask.tif", slice_of(0, (6, 4)))
+    return folder, r"p_2_mask\.tif: is not a mask of its image; expected 6 x 5 pixels .*, found 6 x 4"
+
+
+def two_masks_of_one_slice(folder):
+    make_folder(folder, (1,))
+    save(folder / "p_1_mask.png", slice_of(0, (6, 5)))
+    return folder, r"p_1_mask\.tif: is a second mask of p_1, beside p_1_mask\.png"
+
+
+def pages_in_a_folder(folder):
+    path = make_folder(folder, (1,), masks=False) / "p_1.tif"
+    Image.fromarray(slice_of(1)).save(path, save_all=True, append_images=[Image.fromarray(slice_of(2))])
+    return folder, r"p_1\.tif: has 2 pages; expected one slice a file"
+
+
+def mask_of_fewer_pages(folder):
+    path = make_folder(folder, (1,)) / "p_1.tif"
+    Image.fromarray(slice_of(1)).save(path, save_all=True, append_images=[Image.fromarray(slice_of(2))])
+    return path, r"p_1_mask\.tif: has 1 page\(s\); expected 2, as its image"
+
+
+def jpeg(folder):
+    return save(folder / "p_1.tif", slice_of(0), format="JPEG"), r"p_1\.tif: is damaged, or not a TIFF or PNG"
+
+
+def sixteen_bit_colour(folder):
+    # Pillow can't write this kind; it would read 1000 as 3.
+    rows = b"".join(b"\0" + np.full((5, 3), 1000, ">u2").tobytes() for _ in range(6))
+    header = struct.pack(">IIBBBBB", 5, 6, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    content = [struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks]
+    folder.mkdir()
+    (folder / "p_1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(content))
+    return folder, r"p_1\.png: is stored as RGB;16B, which Pillow cuts to 3 channels of 8 bits"
+
+
+def fourth_channel_without_meaning(folder):
+    folder.mkdir()
+    image = Image.fromarray(slice_of(7)).convert("RGBX")
+    image.save(folder / "p_1.tif")
+    return folder, r"p_1\.tif: is stored as RGBX, which Pillow cuts to 3 channels"
+
+
+def palette(folder):
+    folder.mkdir()
+    Image.fromarray(slice_of(7, (6, 5))).convert("P").save(folder / "p_1.png")
+    return folder, r"p_1\.png: has 1 channel\(s\) of mode P; expected 3"
 
 
 def two_channels(folder):
@@ -202,7 +281,7 @@ def text(folder):
 
 
 def not_a_number(folder):
-    return save(folder / "p_1.tif", np.full((6, 5), np.nan, np.float32)), r"p_1\.tif: volume must be finite; got 30 NaN"
+    return save(folder / "p_1.tif", np.full((6, 5), np.nan, np.float32)), r"p_1\.tif: holds 30 NaN or infinite values"
 
 
 def empty_folder(folder):
@@ -252,7 +331,9 @@ def missing(folder):
     [
         mask_without_image, image_without_mask, other_size, mask_of_other_size, grey_mask, colour_mask, two_channels,
         four_channels, truncated, truncated_png, cut_to_nothing, text, not_a_number, empty_folder, folder_of_folders,
-        two_patients, same_number_twice, no_number, mask_alone, unknown_kind, missing,
+        two_patients, same_number_twice, no_number, mask_alone, unknown_kind, missing, masks_of_two_labels, infinite_mask,
+        second_mask_of_other_size, two_masks_of_one_slice, pages_in_a_folder, mask_of_fewer_pages, jpeg,
+        sixteen_bit_colour, fourth_channel_without_meaning, palette,
     ],
     ids=lambda make: make.__name__,
 )  # fmt: skip
@@ -265,12 +346,63 @@ def test_bad_input_is_one_line_that_names_the_file(tmp_path, make):
 
 @pytest.mark.parametrize(
     ("side", "message"),
-    [(9000, "claims 9000 x 9000 pixels; expected at most 8192 a side"), (14000, "is damaged, or not")],
+    [
+        (9000, "claims 9000 x 9000 pixels; expected at most 8192 a side"),
+        (11000, "is damaged, or not"),
+        (14000, "is damaged, or not"),
+    ],
 )
+@pytest.mark.filterwarnings("error")
 def test_bomb_is_refused_before_it_is_unpacked(tmp_path, side, message):
     Image.new("1", (side, side)).save(tmp_path / "a_1.png")
     with pytest.raises(DataError, match=message):
         read_study(tmp_path / "a_1.png")
+
+
+def test_claims_that_a_file_can_not_hold_are_refused(tmp_path):
+    path = save(tmp_path / "a_1.tif", np.zeros((6, 5), np.uint8))
+    content = path.read_bytes()
+    for tag in (b"\x00\x01", b"\x01\x01"):  # width and height, of type long or short, one value
+        at = content.index(tag, 8)
+        content = content[: at + 2] + struct.pack("<HII", 4, 1, 8000) + content[at + 12 :]
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"claims 64000000 values; expected what its .* bytes can hold"):
+        read_study(path)
+
+
+@settings(max_examples=60)
+@given(data=st.data(), suffix=st.sampled_from([".tif", ".png"]))
+def test_damaged_images_are_refused_or_read(tmp_path_factory, data, suffix):
+    """Whatever bytes are there, it is a study or a DataError of one line; what is cut off is never a study."""
+    path = save(tmp_path_factory.mktemp("any") / f"p_1{suffix}", np.arange(90, dtype=np.uint8).reshape(6, 5, 3))
+    content = bytearray(path.read_bytes())
+    whole = read_study(path).volume
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1), "cut")])
+    try:
+        np.testing.assert_array_equal(read_study(path).volume, whole)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    for _ in range(2):
+        content[data.draw(st.integers(0, len(content) - 1), "place")] = data.draw(st.integers(0, 255), "byte")
+    path.write_bytes(content)
+    try:
+        read_study(path)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("sequences", ["flair", (), ("pre", "pre", "post"), ("pre", "flair", "t2")])
+def test_sequences_must_be_known_names(tmp_path, sequences):
+    with pytest.raises(ValueError, match="sequences must be distinct names out of pre, flair, post") as caught:
+        read_study(tmp_path / "nowhere", sequences=sequences)
+    assert not isinstance(caught.value, DataError)
+
+
+def test_numbers_far_apart_cost_nothing(tmp_path):
+    save(tmp_path / "p" / "p_1.tif", slice_of(1))
+    save(tmp_path / "p" / "p_20200101235959.tif", slice_of(2))
+    with pytest.warns(UserWarning, match=r"slices 2, 3, 4, 5, 6, \.\.\. are missing"):
+        assert len(read_study(tmp_path / "p").volume) == 2
 
 
 def test_sequences_must_fit_the_channels(tmp_path):
@@ -349,6 +481,13 @@ def test_overwriting_a_folder_keeps_what_is_not_ours(tmp_path):
     (tmp_path / "out" / "notes.txt").write_text("mine")
     write_segmentation(Segmentation(~MASK), tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("names", [("a", "a", "b"), ("../a", "b", "c"), ("a", "", "c/d")])
+def test_names_that_are_no_files_are_refused(tmp_path, names):
+    with pytest.raises(DataError, match=r"out: can't hold slices named .*; expected distinct names of files"):
+        write_segmentation(Segmentation(MASK, slice_names=names), tmp_path / "out")
+    assert contents(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["file/out", "file/a.tif"])

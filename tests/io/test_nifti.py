@@ -4,7 +4,7 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braintumorseg import DataError, Segmentation, make_study, read_study, write_segmentation
@@ -131,6 +131,15 @@ def test_mask_lies_on_the_very_grid_of_its_study(tmp_path_factory, affine, codes
     np.testing.assert_array_equal(np.asarray(written.dataobj), array > 500)
 
 
+def test_texts_of_the_source_are_not_copied(tmp_path):
+    image = nib.Nifti1Image(values(), np.eye(4))
+    image.header["descrip"] = b"Jane Doe 1970-01-01"
+    nib.save(image, tmp_path / "scan.nii")
+    study = read_study(tmp_path / "scan.nii")
+    path = write_segmentation(Segmentation(study.volume[..., 0] > 500, geometry=study.geometry), tmp_path / "mask.nii")
+    assert b"Jane" not in path.read_bytes()
+
+
 def test_mask_of_a_four_dimensional_file_has_three_axes(tmp_path):
     study = read_study(save(tmp_path / "scan.nii", values((5, 6, 4, 3))))
     write_segmentation(Segmentation(study.volume[..., 0] > 500, geometry=study.geometry), tmp_path / "mask.nii")
@@ -149,7 +158,15 @@ def test_without_geometry_the_header_claims_nothing(tmp_path):
     image = nib.load(write_segmentation(Segmentation(mask), tmp_path / "mask.nii.gz"))
     assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (0, 0)
     assert image.header.get_xyzt_units()[0] == "unknown"
-    np.testing.assert_array_equal(np.asarray(image.dataobj), mask.transpose(2, 1, 0))
+    np.testing.assert_array_equal(np.asarray(image.dataobj), mask[:, ::-1].transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize("spacing", [None, (5, 1, 2)])
+def test_without_geometry_the_mask_comes_back_as_it_was(tmp_path, spacing):
+    mask = np.random.default_rng(0).random((4, 6, 5)) > 0.5
+    path = write_segmentation(Segmentation(mask, spacing=spacing), tmp_path / "m.nii.gz")
+    with pytest.warns(UserWarning, match=r"m\.nii\.gz: states no orientation"):
+        np.testing.assert_array_equal(read_study(path).sequence("flair") > 0, mask)
 
 
 def test_without_geometry_a_known_spacing_is_kept(tmp_path):
@@ -164,10 +181,20 @@ def test_probabilities_go_beside_the_mask(tmp_path):
     write_segmentation(segmentation, tmp_path / "a.nii.gz", probabilities=True)
     image = nib.load(tmp_path / "a_probabilities.nii.gz")
     assert image.get_data_dtype() == np.float32
-    np.testing.assert_array_equal(np.asarray(image.dataobj), probabilities.transpose(2, 1, 0))
+    np.testing.assert_array_equal(np.asarray(image.dataobj), probabilities[:, ::-1].transpose(2, 1, 0))
     with pytest.raises(DataError, match=r"b_probabilities\.nii\.gz: this segmentation has no probabilities"):
         write_segmentation(Segmentation(probabilities > 0.5), tmp_path / "b.nii.gz", probabilities=True)
     assert not (tmp_path / "b.nii.gz").exists()
+
+
+def test_mask_is_not_left_where_probabilities_can_not_be_written(tmp_path):
+    probabilities = np.zeros((4, 6, 5), np.float32)
+    (tmp_path / "a_probabilities.nii.gz").mkdir()
+    with pytest.raises(DataError, match=r"a_probabilities\.nii\.gz: can't be written"):
+        write_segmentation(
+            Segmentation(probabilities > 0, probabilities), tmp_path / "a.nii.gz", overwrite=True, probabilities=True
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["a_probabilities.nii.gz"]
 
 
 def test_existing_output_is_kept_unless_overwrite(tmp_path):
@@ -191,6 +218,12 @@ def truncated_gz(folder):
     return path, r"a\.nii\.gz: is (truncated|damaged)"
 
 
+def cut_checksum_of_gz(folder):
+    path = save(folder / "a.nii.gz", values((40, 40, 10)))
+    path.write_bytes(path.read_bytes()[:-4])
+    return path, r"a\.nii\.gz: is damaged, or not a NIfTI file"
+
+
 def truncated_nii(folder):
     path = save(folder / "a.nii", values((40, 40, 10)))
     path.write_bytes(path.read_bytes()[:2000])
@@ -209,6 +242,32 @@ def flipped_bytes_in_gz(folder):
     content[3000:3100] = bytes(100)
     path.write_bytes(content)
     return path, r"a\.nii\.gz: is damaged, or not a NIfTI file"
+
+
+def one_flipped_bit_in_gz(folder):
+    # Noise is stored as it is, so that gzip's checksum alone can tell.
+    path = save(folder / "a.nii.gz", np.random.default_rng(0).integers(0, 256, (40, 40, 10), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[9000] ^= 1
+    path.write_bytes(content)
+    return path, r"a\.nii\.gz: is damaged, or not a NIfTI file"
+
+
+def lengths_in_micrometres(folder):
+    image = nib.Nifti1Image(values(), np.eye(4))
+    image.header.set_xyzt_units("micron")
+    nib.save(image, folder / "a.nii")
+    return folder / "a.nii", r"a\.nii: has lengths in micron; expected mm"
+
+
+def nearly_flat_affine(folder):
+    affine = np.eye(4)
+    affine[:3, 2] = (1, 1e-9, 0)
+    path = save(folder / "a.nii", values())
+    content = bytearray(path.read_bytes())
+    content[280:328] = affine[:3].astype("<f4").tobytes()
+    path.write_bytes(content)
+    return path, r"a\.nii: its affine is singular or not finite"
 
 
 def wrong_magic(folder):
@@ -275,6 +334,7 @@ def complex_numbers(folder):
     [
         truncated_gz, truncated_nii, truncated_header, flipped_bytes_in_gz, wrong_magic, not_gzip, claims_too_much,
         claims_more_than_gzip_holds, singular_affine, not_a_number, infinite, two_sequences, five_axes, complex_numbers,
+        cut_checksum_of_gz, one_flipped_bit_in_gz, lengths_in_micrometres, nearly_flat_affine,
     ],
     ids=lambda make: make.__name__,
 )  # fmt: skip
@@ -283,6 +343,21 @@ def test_bad_input_is_one_line_that_names_the_file(tmp_path, make):
     with pytest.raises(DataError, match=message) as caught:
         read_study(path)
     assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=60)
+@given(changes=st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=4))
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_damaged_headers_are_refused_or_read(tmp_path_factory, changes):
+    path = save(tmp_path_factory.mktemp("any") / "a.nii", values())
+    content = bytearray(path.read_bytes())
+    for place, byte in changes:
+        content[place] = byte
+    path.write_bytes(content)
+    try:
+        read_study(path)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_sequences_must_fit_the_file(tmp_path):

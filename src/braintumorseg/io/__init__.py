@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
-from braintumorseg._checks import DataError
+from braintumorseg._checks import DataError, wrong
 from braintumorseg.io import images, nifti
-from braintumorseg.study import Segmentation, Study
+from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 _READS = "a folder of .tif or .png slices, a .tif or .png image, or a .nii or .nii.gz file"
 _WRITES = "a folder (no suffix), .tif, .png, .nii or .nii.gz"
@@ -33,9 +34,12 @@ def read_study(path: str | PathLike[str], *, sequences: Sequence[str] | None = N
 
     Raises:
         DataError: If the path does not exist, or what is there can't be read as a study; the message names the file.
+        ValueError: If ``sequences`` is not distinct names out of pre, flair and post.
 
     Warns:
-        UserWarning: If numbers of slices are missing: the slices are then read as if they were neighbours.
+        UserWarning: If numbers of slices are missing: the slices are then read as if they were neighbours. If a NIfTI file
+            states no orientation (its sform and qform codes are 0): it is then taken to lie as Analyze files do, to the
+            left, anterior and superior.
 
     Examples:
         >>> from PIL import Image
@@ -45,7 +49,7 @@ def read_study(path: str | PathLike[str], *, sequences: Sequence[str] | None = N
         Study 'case_1': 1 slice of 256x240, sequences pre, flair, post, spacing unknown, no mask
     """
     path = Path(path)
-    chosen = tuple(sequences) if sequences is not None else None
+    chosen = None if sequences is None else _check_sequences(sequences)
     try:
         if path.is_dir():
             return images.read_folder(path, chosen, name)
@@ -72,19 +76,27 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
     """Find everything below a folder that ``read_study`` takes.
 
     Args:
-        root: A study, or a folder of studies at any depth. Masks, hidden files and other kinds of files are passed over.
+        root: A study, or a folder of studies at any depth: folders of numbered slices, and NIfTI files. Masks and other
+            results, hidden files, and other kinds of files are passed over.
 
     Returns:
-        Paths in alphabetical order; the path itself if it is a study.
+        Paths in the order of their names, numbers in them by value; the path itself if it is a study.
 
     Raises:
-        DataError: If it does not exist, or there is no study.
+        DataError: If it does not exist, can't be listed, or there is no study.
     """
     root = Path(root)
     if not root.exists():
         msg = f"{root}: does not exist; expected a study or a folder of studies"
         raise DataError(msg)
-    found = _studies(root)
+    if root.is_file():
+        found = [root] if (nifti.is_nifti(root) or images.is_image(root)) and not _is_result(root) else []
+    else:
+        try:
+            found = list(_studies(root, set()))
+        except OSError as error:
+            msg = f"{error.filename}: can't be listed ({error.strerror})"
+            raise DataError(msg) from error
     if not found:
         msg = f"{root}: holds no study; expected {_READS}"
         raise DataError(msg)
@@ -139,17 +151,34 @@ def write_segmentation(
     raise DataError(msg)
 
 
-def _studies(path: Path) -> list[Path]:
-    if path.name.startswith("."):
-        return []
-    if path.is_file():
-        return [path] if (nifti.is_nifti(path) or images.is_image(path)) and not _is_result(path) else []
-    children = sorted(path.iterdir())
-    if any(images.is_image(child) and not _is_result(child) for child in children):
-        return [path]
-    return [study for child in children for study in _studies(child)]
+def _check_sequences(sequences: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(sequences)
+    if isinstance(sequences, str) or not names or len(set(names)) < len(names) or not set(names) <= set(SEQUENCES):
+        msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", sequences)
+        raise ValueError(msg)
+    return names
+
+
+def _studies(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    place = folder.resolve()
+    if place in seen:  # a link back
+        return
+    seen.add(place)
+    children = [child for child in sorted(folder.iterdir(), key=_by_number) if not child.name.startswith(".")]
+    if any(child.is_file() and images.is_slice(child) for child in children):
+        yield folder
+    for child in children:
+        if child.is_dir():
+            yield from _studies(child, seen)
+        elif nifti.is_nifti(child) and not _is_result(child):
+            yield child
+
+
+def _by_number(path: Path) -> list[str | int]:
+    """Sort "p2" before "p10"."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def _is_result(path: Path) -> bool:
     """Tell masks and what else is written beside studies from studies."""
-    return path.name.split(".")[0].endswith(("_mask", "_probabilities", "_overlay"))
+    return Path(path.name.removesuffix(".gz")).stem.endswith(("_mask", "_probabilities", "_overlay"))

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import re
-import struct
 import tempfile
 import warnings
 from collections.abc import Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image
 
 from braintumorseg._checks import DataError
 from braintumorseg._files import check_free, replacing
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 _SUFFIXES = (".tif", ".tiff", ".png")
+_FORMATS = ("TIFF", "PNG")  # what a file may hold; Pillow would open everything it knows, and run Ghostscript for some
 _MASK = "_mask"
 _LARGEST_SIDE = 1 << 13  # far above any MR image; a header that claims more is not believed
+_DENSEST = 4096  # values in a byte of file, above what the codecs of both formats can do
 _CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "I;16B": 1, "F": 1, "RGB": 3}
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-)
 
 
 def is_image(path: Path) -> bool:
@@ -38,17 +31,18 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
 
 
+def is_slice(path: Path) -> bool:
+    """Tell by the name whether this is a numbered slice."""
+    return is_image(path) and re.search(r"\d$", path.stem) is not None
+
+
 def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
     """Read a folder of numbered slices; see ``read_study``."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and is_image(path))
     slices = _numbered(folder, [path for path in files if not _is_mask(path)])
-    masks = {path.stem.removesuffix(_MASK): path for path in files if _is_mask(path)}
-    _check_masks(folder, slices, masks)
-    volume = _stack(slices, [_read_pages(path)[0] for path in slices])
-    mask = None
-    if masks:
-        mask = _stack(slices, [_read_mask(masks[path.stem])[0] for path in slices])[..., 0]
-        _check_mask_shape(masks[slices[0].stem], mask, volume)
+    masks = _match_masks(folder, slices, [path for path in files if _is_mask(path)])
+    volume = _stack(slices, [_read_slice(path) for path in slices])
+    mask = _read_mask(masks, [_read_slice(path) for path in masks], volume.shape) if masks else None
     return _study(folder, volume, mask, sequences, name or folder.name, [path.stem for path in slices])
 
 
@@ -62,8 +56,8 @@ def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -
     beside = path.with_name(path.stem + _MASK + path.suffix)
     mask = None
     if beside.is_file():
-        mask = np.stack(_read_mask(beside))[..., 0]
-        _check_mask_shape(beside, mask, volume)
+        masks = _read_pages(beside)
+        mask = _read_mask([beside] * len(masks), masks, volume.shape)
     names = [path.stem] if len(pages) == 1 else [f"{path.stem}_{page}" for page in range(1, len(pages) + 1)]
     return _study(path, volume, mask, sequences, name or path.stem, names)
 
@@ -71,22 +65,29 @@ def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -
 def write_folder(segmentation: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     """Write one ``<slice>_mask.tif`` a slice; see ``write_segmentation``."""
     names = segmentation.slice_names or [f"{segmentation.name}_{n}" for n in range(1, len(segmentation.mask) + 1)]
+    unfit = [name for name in names if Path(name).name != name]
+    if unfit or len(set(names)) < len(names):
+        msg = f"{folder}: can't hold slices named {unfit[0] if unfit else 'alike'!r}; expected distinct names of files"
+        raise DataError(msg)
     targets = [folder / f"{name}{_MASK}.tif" for name in names]
     for target in targets:
         check_free(target, overwrite=overwrite)
-    made = not folder.exists()
+    new = not folder.exists()
+    place = folder.parent if new else folder
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         # All slices are written before the first one is put in its place.
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as beside:
-            parts = [Path(beside) / target.name for target in targets]
-            for part, mask in zip(parts, segmentation.mask, strict=True):
-                _as_image(mask).save(part)
-            for part, target in zip(parts, targets, strict=True):
-                part.replace(target)
+        with tempfile.TemporaryDirectory(dir=place, prefix=".") as beside:
+            complete = Path(beside) / "masks"
+            complete.mkdir()
+            for target, mask in zip(targets, segmentation.mask, strict=True):
+                _as_image(mask).save(complete / target.name)
+            if new:
+                complete.rename(folder)
+            else:
+                for target in targets:
+                    (complete / target.name).replace(target)
     except OSError as error:
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
         msg = f"{folder}: can't be written ({error.strerror or error})"
         raise DataError(msg) from error
     return folder
@@ -135,7 +136,8 @@ def _numbered(folder: Path, files: Sequence[Path]) -> list[Path]:
         first, second, *_ = prefixes.values()
         msg = f"{folder}: mixes {first.name} and {second.name}; expected the slices of one patient"
         raise DataError(msg)
-    missing = sorted(set(range(min(numbers), max(numbers) + 1)) - set(numbers))
+    # At most six are looked at: numbers may be dates, and far apart.
+    missing = list(islice((n for a, b in pairwise(sorted(numbers)) for n in range(a + 1, b)), 6))
     if missing:
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         text = f"{folder}: slices {shown} are missing; the others are read as neighbours"
@@ -143,47 +145,96 @@ def _numbered(folder: Path, files: Sequence[Path]) -> list[Path]:
     return [numbers[number] for number in sorted(numbers)]
 
 
-def _check_masks(folder: Path, slices: Sequence[Path], masks: dict[str, Path]) -> None:
+def _match_masks(folder: Path, slices: Sequence[Path], files: Sequence[Path]) -> list[Path]:
+    """Return the mask of each slice, in their order, or none at all."""
     stems = {path.stem for path in slices}
-    for stem, path in masks.items():
+    masks: dict[str, Path] = {}
+    for path in files:
+        stem = path.stem.removesuffix(_MASK)
         if stem not in stems:
             msg = f"{path}: is a mask without its image; expected {stem}{path.suffix} beside it"
             raise DataError(msg)
+        if stem in masks:
+            msg = f"{path}: is a second mask of {stem}, beside {masks[stem].name}; expected one"
+            raise DataError(msg)
+        masks[stem] = path
     lacking = [path for path in slices if path.stem not in masks]
     if masks and lacking:
         msg = f"{folder}: {lacking[0].name} has no mask while others do; expected masks for all slices or for none"
         raise DataError(msg)
+    return [masks[path.stem] for path in slices if masks]
 
 
 def _read_pages(path: Path) -> list[NDArray[Any]]:
     """Return each page as an array ``(height, width, channels)``."""
+    pages: list[NDArray[Any]] = []
+    claimed = 0
     try:
-        with Image.open(path) as image:
-            if max(image.size) > _LARGEST_SIDE:
-                msg = f"{path}: claims {image.width} x {image.height} pixels; expected at most {_LARGEST_SIDE} a side"
-                raise DataError(msg)
-            if image.mode not in _CHANNELS:
-                bands = len(image.getbands())
-                msg = f"{path}: has {bands} channel(s) of mode {image.mode}; expected 3 (pre, flair, post) or 1 (flair)"
-                raise DataError(msg)
-            pages = [np.array(page) for page in ImageSequence.Iterator(image)]
+        bomb = warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning)
+        with bomb, Image.open(path, formats=_FORMATS) as image:
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                claimed += image.width * image.height * _check_page(path, image)
+                if claimed > _DENSEST * path.stat().st_size:
+                    msg = f"{path}: claims {claimed} values; expected what its {path.stat().st_size} bytes can hold"
+                    raise DataError(msg)
+                page = np.asarray(image)
+                if page.dtype.kind == "f" and not np.isfinite(page).all():
+                    msg = f"{path}: holds {np.count_nonzero(~np.isfinite(page))} NaN or infinite values; expected none"
+                    raise DataError(msg)
+                pages.append(page if page.ndim == 3 else page[..., None])
     except DataError:
         raise
-    except _DAMAGED as error:
-        msg = f"{path}: is damaged, or not a TIFF or PNG that can be read ({error})"
+    except Exception as error:  # damaged bytes make decoders raise anything
+        msg = f"{path}: is damaged, or not a TIFF or PNG that can be read ({' '.join(str(error).split())})"
         raise DataError(msg) from error
-    return [page if page.ndim == 3 else page[..., None] for page in pages]
+    return pages
 
 
-def _read_mask(path: Path) -> list[NDArray[np.bool_]]:
+def _check_page(path: Path, image: Image.Image) -> int:
+    """Refuse, before it is decoded, what is too large or would not be read exactly; return the number of channels."""
+    if max(image.size) > _LARGEST_SIDE:
+        msg = f"{path}: claims {image.width} x {image.height} pixels; expected at most {_LARGEST_SIDE} a side"
+        raise DataError(msg)
+    if image.mode not in _CHANNELS:
+        bands = len(image.getbands())
+        msg = f"{path}: has {bands} channel(s) of mode {image.mode}; expected 3 (pre, flair, post) or 1 (flair)"
+        raise DataError(msg)
+    raw = [tile[3] if isinstance(tile[3], str) else str(tile[3][0]) for tile in getattr(image, "tile", ())]
+    if image.mode == "RGB" and any("16" in layout or "X" in layout for layout in raw):
+        msg = f"{path}: is stored as {raw[0]}, which Pillow cuts to 3 channels of 8 bits; expected those, or 1 channel"
+        raise DataError(msg)
+    return _CHANNELS[image.mode]
+
+
+def _read_slice(path: Path) -> NDArray[Any]:
     pages = _read_pages(path)
-    for page in pages:
-        values = np.unique(page)
-        if page.shape[-1] != 1 or values.size > 2 or (values.size == 2 and values[0] != 0) or values[0] < 0:
-            found = f"{page.shape[-1]} channels" if page.shape[-1] != 1 else f"values {', '.join(map(str, values[:5]))}"
-            msg = f"{path}: is not a mask; expected 1 channel of 0 and one other value, found {found}"
+    if len(pages) != 1:
+        msg = f"{path}: has {len(pages)} pages; expected one slice a file"
+        raise DataError(msg)
+    return pages[0]
+
+
+def _read_mask(paths: Sequence[Path], pages: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Turn masks ``(height, width, 1)`` of a volume of this shape into a boolean array ``(slices, height, width)``."""
+    slices, height, width, _ = shape
+    if len(pages) != slices:
+        msg = f"{paths[0]}: has {len(pages)} page(s); expected {slices}, as its image"
+        raise DataError(msg)
+    for path, page in zip(paths, pages, strict=True):
+        if page.shape != (height, width, 1):
+            own_height, own_width, channels = page.shape
+            found = f"{own_height} x {own_width} pixels of {channels} channel(s)"
+            msg = f"{path}: is not a mask of its image; expected {height} x {width} pixels of 1 channel, found {found}"
             raise DataError(msg)
-    return [page > 0 for page in pages]
+    stack = np.stack(pages)[..., 0]
+    tumour = stack.max()
+    for path, mask in zip(paths, stack, strict=True):
+        if tumour < 0 or not ((mask == 0) | (mask == tumour)).all():
+            values = ", ".join(map(str, np.unique(mask)[:5]))
+            msg = f"{path}: is not a mask; expected 0 and one other value, {tumour} in this study, found {values}"
+            raise DataError(msg)
+    return stack > 0
 
 
 def _stack(paths: Sequence[Path], pages: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -197,12 +248,6 @@ def _stack(paths: Sequence[Path], pages: Sequence[NDArray[Any]]) -> NDArray[Any]
             )
             raise DataError(msg)
     return np.stack(pages)
-
-
-def _check_mask_shape(path: Path, mask: NDArray[np.bool_], volume: NDArray[Any]) -> None:
-    if mask.shape != volume.shape[:3]:
-        msg = f"{path}: has shape {mask.shape} (slices, height, width); expected that of its image, {volume.shape[:3]}"
-        raise DataError(msg)
 
 
 def _study(

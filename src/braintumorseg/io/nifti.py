@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
+import gzip
+import math
+import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._checks import DataError
-from braintumorseg._files import check_free, replacing
+from braintumorseg._files import replacing
 from braintumorseg._optional import lazy
 from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
 
@@ -33,25 +36,21 @@ def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -
     """Read a 3-D or 4-D file; see ``read_study``."""
     try:
         image = nib.load(path)
-        _check_size(path, image)
-        data = _read_values(path, image)
+        size = _check_header(path, image)
+        if path.name.lower().endswith(".gz"):
+            image = type(image).from_bytes(_unzip(path, image.dataobj.offset + size))
+        data = _read_values(image)
+        geometry = _geometry(path, image, data.shape[:3])
     except DataError:
         raise
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        nib.filebasedimages.ImageFileError,
-        nib.spatialimages.HeaderDataError,
-    ) as error:
-        msg = f"{path}: is damaged, or not a NIfTI file ({error})"
+    except Exception as error:  # damaged bytes make decoders raise anything
+        msg = f"{path}: is damaged, or not a NIfTI file ({' '.join(str(error).split())})"
         raise DataError(msg) from error
     if sequences is None:
         sequences = _default_sequences(path, data.shape[3])
     if len(sequences) != data.shape[3]:
         msg = f"{path}: has {data.shape[3]} sequence(s); expected {len(sequences)} for {', '.join(sequences)}"
         raise DataError(msg)
-    geometry = _geometry(path, image, data.shape[:3])
     return Study(geometry.to_volume(data), sequences, name=name or _stem(path), geometry=geometry)
 
 
@@ -61,12 +60,11 @@ def write_file(segmentation: Segmentation, path: Path, *, overwrite: bool, proba
     if probabilities and segmentation.probabilities is None:
         msg = f"{beside}: this segmentation has no probabilities to write"
         raise DataError(msg)
-    if probabilities:
-        check_free(beside, overwrite=overwrite)
-    with replacing(path, overwrite=overwrite) as part:
+    with ExitStack() as both:  # both files are complete before the first is put in its place
+        part = both.enter_context(replacing(path, overwrite=overwrite))
         nib.save(_as_image(segmentation, segmentation.mask.astype(np.uint8)), part)
-    if probabilities and segmentation.probabilities is not None:
-        with replacing(beside, overwrite=overwrite) as part:
+        if probabilities and segmentation.probabilities is not None:
+            part = both.enter_context(replacing(beside, overwrite=overwrite))
             nib.save(_as_image(segmentation, segmentation.probabilities), part)
     return path
 
@@ -75,28 +73,45 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".GZ")[: -len(".nii")]
 
 
-def _check_size(path: Path, image: Any) -> None:
-    """Refuse what the header claims but the file can't hold, before memory is asked for."""
+def _check_header(path: Path, image: Any) -> int:
+    """Refuse what can't be used, or what the file can't hold, before memory is asked for; return the values' bytes."""
+    if not isinstance(image, nib.Nifti1Image):
+        msg = f"{path}: is a {type(image).__name__}; expected a single NIfTI file"
+        raise DataError(msg)
     shape = tuple(int(length) for length in image.shape)
     if len(shape) not in (3, 4) or min(shape) < 1:
         msg = f"{path}: has shape {shape}; expected 3 axes, or 4 with the sequences last"
         raise DataError(msg)
-    values = int(np.prod([float(length) for length in shape]))
+    if image.get_data_dtype().kind not in "iuf":
+        msg = f"{path}: holds {image.get_data_dtype()}; expected real numbers"
+        raise DataError(msg)
+    unit = image.header.get_xyzt_units()[0]
+    if unit not in ("mm", "unknown"):
+        msg = f"{path}: has lengths in {unit}; expected mm"
+        raise DataError(msg)
+    values = math.prod(shape)
     if values > _LARGEST:
         msg = f"{path}: claims {values} values of shape {shape}; expected at most {_LARGEST}"
         raise DataError(msg)
-    claimed = values * image.get_data_dtype().itemsize
+    claimed: int = values * image.get_data_dtype().itemsize
     held = path.stat().st_size * (_DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1)
     if claimed > held:
         msg = f"{path}: is truncated: its header claims {claimed} bytes of shape {shape}; the file can't hold them"
         raise DataError(msg)
+    return claimed
 
 
-def _read_values(path: Path, image: Any) -> NDArray[np.float32]:
+def _unzip(path: Path, size: int) -> bytes:
+    """Return the first ``size`` bytes, and read on to the checksum at the end, which nibabel alone never reaches."""
+    with gzip.open(path) as stream:
+        content = stream.read(size)
+        while stream.read(1 << 20):
+            pass
+    return content
+
+
+def _read_values(image: Any) -> NDArray[np.float32]:
     """Return the values, scaled as the header says, of shape ``(i, j, k, sequences)``."""
-    if image.get_data_dtype().kind not in "iuf":
-        msg = f"{path}: holds {image.get_data_dtype()}; expected real numbers"
-        raise DataError(msg)
     data = image.get_fdata(dtype=np.float32, caching="unchanged")
     return np.asarray(data if data.ndim == 4 else data[..., None])
 
@@ -110,9 +125,13 @@ def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
 
 def _geometry(path: Path, image: Any, shape: tuple[int, ...]) -> Geometry:
     affine = np.asarray(image.affine, np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    axes_mm = affine[:3, :3]
+    if not np.isfinite(affine).all() or abs(np.linalg.det(axes_mm)) <= 1e-6 * np.prod(np.linalg.norm(axes_mm, axis=0)):
         msg = f"{path}: its affine is singular or not finite; expected one that places voxels in mm"
         raise DataError(msg)
+    if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
+        text = f"{path}: states no orientation (sform and qform codes are 0); read as left, anterior, superior"
+        warnings.warn(text, UserWarning, stacklevel=4)
     orientation = nib.io_orientation(affine)
     axes, flips = [], []
     for world, direction in _VOLUME_AXES:
@@ -139,6 +158,8 @@ def _as_image(segmentation: Segmentation, array: NDArray[Any]) -> Any:
     header.set_slope_inter(1, 0)
     header["cal_min"] = header["cal_max"] = 0
     header["intent_code"] = 0
+    for text in ("descrip", "aux_file", "intent_name"):  # scanners write names and dates there
+        header[text] = b""
     # The header's own sform and qform codes stay: the affine is that of the file, to the last bit.
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = kind(geometry.to_file(array), geometry.file_affine, header)
@@ -150,14 +171,14 @@ def _as_image(segmentation: Segmentation, array: NDArray[Any]) -> Any:
 
 
 def _without_geometry(segmentation: Segmentation, array: NDArray[Any]) -> Any:
-    """Axes still run right to left and so on, so that viewers show it upright; code 0 says that nobody knows where."""
+    """Lay it out as Analyze files do, to the left, anterior and superior: codes of 0 are taken so by nibabel and viewers."""
     slice_mm, row_mm, column_mm = segmentation.spacing or (1.0, 1.0, 1.0)
-    affine = np.diag([-column_mm, -row_mm, slice_mm, 1])
-    image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
-    image.set_sform(affine, "unknown")
-    image.set_qform(affine, "unknown")
-    image.header.set_xyzt_units("unknown" if segmentation.spacing is None else "mm")
-    return image
+    header = nib.Nifti1Header()
+    header.set_data_dtype(array.dtype)
+    header.set_data_shape(array.shape[::-1])
+    header.set_zooms((column_mm, row_mm, slice_mm))
+    header.set_xyzt_units("unknown" if segmentation.spacing is None else "mm")
+    return nib.Nifti1Image(array[:, ::-1].transpose(2, 1, 0), None, header)
 
 
 def _header(content: bytes | None) -> Any:
