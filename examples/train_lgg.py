@@ -5,8 +5,8 @@ Takes: about 70 minutes on four CPU cores with the defaults; --steps 100 shows w
 
     python examples/train_lgg.py --data kaggle_3m --out runs/resunet-lgg
 
-Run it again after an interruption, and it goes on from the last finished epoch. The preset (weights, preprocessing and a
-card with the figures measured here) is written to OUT/preset, the log to OUT/log.jsonl.
+Run it again after an interruption, and it goes on from the last finished epoch, its batches drawn anew. The preset
+(weights, preprocessing, and a card with the figures measured here) goes to OUT/preset, the log to OUT/log.jsonl.
 """
 
 import argparse
@@ -23,9 +23,18 @@ from braintumorseg.zoo.preset import write_preset
 
 STEPS_PER_EPOCH = 200
 EPS = 1e-6
+ARCHITECTURE = {
+    "name": "resunet",
+    "input_shape": [None, None, 3],
+    "classes": 1,
+    "filters": [16, 32, 64, 128, 256],
+    "activation": "sigmoid",
+    "dropout": 0.0,
+    "normalization": "batch",
+}
 LIMITS = (
-    "Trained on one dataset of pre-operative gliomas with the skull on, slices 2 to 10 mm apart. Not measured on "
-    "skull-stripped volumes, on other scanners, after surgery, on children, or on other tumours."
+    "Trained on the patients of one dataset, with the skull on. Not measured on skull-stripped volumes, on other scanners, "
+    "after surgery, on children, or on other tumours."
 )
 
 
@@ -160,7 +169,9 @@ class Validate(keras.callbacks.Callback):
 def export(model, preprocessing, studies, recipe, folder):
     """Measure the model on the validation patients and write it as a preset with a card that says so."""
     segmenter = Segmenter(model, preprocessing)
-    scores = list(patient_dice(segmenter, studies).values())
+    by_patient = patient_dice(segmenter, studies)
+    scores = list(by_patient.values())
+    worst = min(by_patient, key=by_patient.get)
     data = f"{len(scores)} validation patients of the LGG dataset"
     figures = tuple(
         Figure("Dice", f"per-patient {name}, whole volumes, every slice in", data, round(float(function(scores)), 4))
@@ -169,18 +180,18 @@ def export(model, preprocessing, studies, recipe, folder):
     card = Card(
         summary="Finds the FLAIR abnormality of lower-grade gliomas in T1 before contrast, FLAIR and T1 after contrast.",
         data="LGG segmentation dataset (TCGA-LGG: images CC BY 3.0; masks of M. Buda et al. CC BY-NC-SA 4.0)",
-        split="by patient: 77 train, 13 val, 20 test that this project never saw; val chose nothing but when to look",
+        split="by patient: 77 train, 13 val (looked at during training, no choice was made on them), 20 test (never seen)",
         recipe=recipe,
         licence="CC BY-NC-SA 4.0, as the masks that it was trained on",
         intended_use="Research and teaching. Not a medical device; not for diagnosis or treatment.",
-        limits=LIMITS,
+        limits=f"{LIMITS} Lowest Dice of a validation patient: {by_patient[worst]:.2f} ({worst}).",
         figures=figures,
     )
     write_preset(
         folder,
         model,
         name="resunet-lgg",
-        architecture={"name": "resunet"},
+        architecture=ARCHITECTURE,
         preprocessing=preprocessing,
         threshold=segmenter.threshold,
         min_voxels=segmenter.min_voxels,
@@ -209,7 +220,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     preprocessing = Preprocessing(size=args.size)
     val = [read_study(args.data / name) for name in lgg_split("val") if (args.data / name).is_dir()]
-    model = build_resunet()
+    model = build_resunet(**{key: value for key, value in ARCHITECTURE.items() if key != "name"})
     if args.finished:
         model.load_weights(args.out / "last.weights.h5")
     else:

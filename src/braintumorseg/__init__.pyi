@@ -1,3 +1,7 @@
+from . import augmentation as augmentation
+from . import callbacks as callbacks
+from . import losses as losses
+from . import metrics as metrics
 from ._checks import DataError as DataError
 from ._version import __version__ as __version__
 from .card import Card as Card

@@ -1,0 +1,114 @@
+"""Changing intensities of normalised images while the air outside of the head stays what it is.
+
+Images are signed: z-scored over the head, with the air at one lowest value per channel, the floor. The functions
+take the ``signal``: the height above the floor, 0 in air and positive in the head. They are pure ``keras.ops`` on
+batches with the channels last. Whatever their parameters, none gives a signal below 0, and all leave air at 0, save
+blur, which reaches two pixels over the head's edge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+
+def split_floor(images: Any) -> tuple[Any, Any]:
+    """Take images apart into signal and floor; ``join_floor`` puts them together.
+
+    Args:
+        images: ``(batch, height, width, channels)``.
+
+    Returns:
+        The signal, of the images' shape, and the floor ``(batch, channels)``: the lowest value of each channel.
+    """
+    floor = ops.min(ops.min(images, axis=1), axis=1)
+    return images - _spread(floor, images), floor
+
+
+def join_floor(signal: Any, floor: Any) -> Any:
+    """Undo ``split_floor``."""
+    return signal + _spread(floor, signal)
+
+
+def adjust_gamma(signal: Any, exponent: Any) -> Any:
+    """Raise the signal to a power, on the range from the floor (0) to the image's highest value (1).
+
+    Args:
+        signal: ``(batch, height, width, channels)``.
+        exponent: ``(batch, channels)``; above 1 darkens the middle, below 1 brightens it; both ends stay.
+    """
+    highest = ops.maximum(ops.max(ops.max(signal, axis=1), axis=1), 1e-6)
+    # signal * (signal / highest) ** (exponent - 1): exactly the signal where the exponent is 1, exactly 0 in air.
+    logarithm = ops.log(ops.maximum(signal, 1e-6)) - _spread(ops.log(highest), signal)
+    return signal * ops.exp(_spread(exponent - 1, signal) * logarithm)
+
+
+def adjust_contrast(signal: Any, factor: Any, offset: Any, floor: Any) -> Any:
+    """Stretch intensities about the head's mean, which normalisation put at 0, and move them.
+
+    The change fades in over the first standard deviation above the floor, so that nothing jumps at the head's edge.
+
+    Args:
+        signal: ``(batch, height, width, channels)``.
+        factor: ``(batch, channels)``: contrast; above 1 stretches.
+        offset: ``(batch, channels)``: brightness, in standard deviations of the head.
+        floor: ``(batch, channels)``: the value that the signal is counted from.
+    """
+    # The change of an intensity x = signal + floor is (factor - 1) * x + offset.
+    constant = (factor - 1) * floor + offset
+    change = _spread(factor - 1, signal) * signal + _spread(constant, signal)
+    return ops.relu(signal + change * ops.minimum(signal, 1.0))
+
+
+def apply_bias_field(signal: Any, log_gain: Any) -> Any:
+    """Multiply all channels by one smooth gain, as an uneven receiver coil does.
+
+    Args:
+        signal: ``(batch, height, width, channels)``.
+        log_gain: ``(batch, height, width)``: natural logarithm of the gain.
+    """
+    return signal * ops.expand_dims(ops.exp(log_gain), -1)
+
+
+def add_noise(signal: Any, noise: Any) -> Any:
+    """Add noise inside the head, fading in over the first standard deviation above the floor.
+
+    Args:
+        signal: ``(batch, height, width, channels)``.
+        noise: The same shape, in standard deviations of the head.
+    """
+    return ops.relu(signal + noise * ops.minimum(signal, 1.0))
+
+
+def blur(signal: Any, deviation: Any) -> Any:
+    """Blur by a kernel whose standard deviation is the one asked for, up to 1 pixel.
+
+    The kernel mixes the identity with the 5x5 binomial kernel, whose variance is 1 pixel squared along each axis.
+
+    Args:
+        signal: ``(batch, height, width, channels)``.
+        deviation: ``(batch,)``, in pixels, 0 to 1.
+    """
+    channels = signal.shape[-1]
+    line = ops.convert_to_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    kernel = ops.tile(ops.reshape(line[:, None] * line, (5, 5, 1, 1)), (1, 1, channels, 1))
+    blurred = ops.depthwise_conv(signal, kernel, padding="same", data_format="channels_last")
+    return signal + ops.reshape(deviation**2, (-1, 1, 1, 1)) * (blurred - signal)
+
+
+def drop_sequences(images: Any, dropped: Any, replacement: int) -> Any:
+    """Replace whole channels by another one, as preprocessing does for a sequence that a study lacks.
+
+    Args:
+        images: ``(batch, height, width, channels)``.
+        dropped: Boolean ``(batch, channels)``: the channels to replace.
+        replacement: Index of the channel that is copied in their place.
+    """
+    dropped = _spread(ops.cast(dropped, images.dtype), images)
+    return images * (1 - dropped) + images[..., replacement : replacement + 1] * dropped
+
+
+def _spread(parameter: Any, images: Any) -> Any:
+    """Spread ``(batch, channels)`` to ``(batch, 1, width, channels)``: whole rows broadcast much quicker than pixels."""
+    return ops.tile(parameter[:, None, None, :], (1, 1, images.shape[2], 1))

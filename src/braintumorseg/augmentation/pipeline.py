@@ -1,0 +1,272 @@
+"""The configurable pipeline: which transforms are drawn, how strongly and how often, from (seed, step) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from braintumorseg._checks import check_in, check_integer, check_range, wrong
+from braintumorseg.augmentation.draws import Draws
+from braintumorseg.augmentation.geometry import affine, pixel_grid, sample, smooth_field
+from braintumorseg.augmentation.intensity import (
+    add_noise,
+    adjust_contrast,
+    adjust_gamma,
+    apply_bias_field,
+    blur,
+    drop_sequences,
+    join_floor,
+    split_floor,
+)
+from braintumorseg.study import SEQUENCES
+
+TRANSFORMS = ("rotation", "zoom", "shift", "elastic", "gamma", "contrast", "brightness", "bias_field", "noise", "blur")
+"""The transforms that ``probability`` speaks of."""
+_PROBABILITY = 0.5
+_ARGUMENTS = ("flip_left_right", "flip_up_down", *TRANSFORMS, "sequence_dropout", "probability", "sequences", "seed")
+# Control points of the random fields along each axis: n points span the image with n - 3 pieces of the spline.
+_ELASTIC_POINTS = 9
+_BIAS_POINTS = 5  # a coil's gain varies slowly
+_LIMITS = {
+    "rotation": 180,
+    "shift": 1,
+    "elastic": 0.48 / (_ELASTIC_POINTS - 3),  # beyond it, a field may fold the image
+    "blur": 1,
+}
+
+
+@keras.saving.register_keras_serializable("braintumorseg")
+class Augmentation(keras.layers.Layer):
+    """Random changes of training batches: images and masks move together, intensities change in the head only.
+
+    A value is the most that its transform does; each sample draws its own amount, evenly up to it, in both directions.
+    A value of 0 (``False``) switches the transform off; with all of them off, what comes in goes out. All of a batch's
+    randomness follows from ``(seed, step)``: a training that resumes at a step sees the very batches that it would have
+    seen, and no state needs to be stored.
+
+    Images must be normalised by ``Preprocessing``: z-scored over the head, air at each channel's lowest value. Flips,
+    rotation, zoom, shift and elastic deformation are composed into one resampling, bilinear for both; a pixel of the
+    mask is 1 where the interpolated mask is at least 0.5. What comes into view from outside is air. Sequence dropout
+    comes last, so that a channel it replaces is an exact copy of the FLAIR, as in a study that lacks the sequence.
+
+    With Keras on TensorFlow it runs inside ``tf.data``: number the batches over all epochs, and hand the number over::
+
+        numbered = dataset.repeat(epochs).batch(16).enumerate()
+        numbered.map(lambda step, batch: augment(*batch, step=step), num_parallel_calls=tf.data.AUTOTUNE)
+
+    On JAX and PyTorch, call it on the batches.
+
+    Args:
+        flip_left_right: Flip half of the samples left to right.
+        flip_up_down: Flip half of the samples upside down.
+        rotation: Degrees.
+        zoom: Factors from ``1 / (1 + zoom)`` to ``1 + zoom``.
+        shift: Share of the height and the width.
+        elastic: Displacement as a share of the height and the width, at most 0.08, so that no field folds the image;
+            the field reaches it at its peaks, and about a quarter of it on average (root mean square).
+        gamma: Exponents from ``1 / (1 + gamma)`` to ``1 + gamma``, on the range from the floor to the highest value.
+        contrast: Factors from ``1 / (1 + contrast)`` to ``1 + contrast``, about the head's mean.
+        brightness: Offset in standard deviations of the head.
+        bias_field: Gains from ``1 / (1 + bias_field)`` to ``1 + bias_field``, smooth over the image, above the floor.
+        noise: Standard deviation of Gaussian noise, in standard deviations of the head.
+        blur: Standard deviation of the kernel, in pixels, at most 1.
+        sequence_dropout: Share of samples whose other sequences are replaced by FLAIR: the first, the second or both
+            with the same chance.
+        probability: Share of samples that each transform touches, flips and sequence dropout aside: one number, or a
+            table of some of the names ``rotation`` to ``blur``; names left out keep 0.5.
+        sequences: What the images' channels hold, in order.
+        seed: Any integer from 0.
+
+    Raises:
+        ValueError: If an argument is not as stated.
+
+    Examples:
+        >>> import numpy as np
+        >>> from braintumorseg.augmentation import Augmentation
+        >>> augment = Augmentation(rotation=10, elastic=0.02, sequence_dropout=0.2, seed=1)
+        >>> images, masks = np.zeros((4, 64, 64, 3), "float32"), np.zeros((4, 64, 64, 1), "float32")
+        >>> images, masks = augment(images, masks, step=0)
+        >>> tuple(images.shape), tuple(masks.shape)
+        ((4, 64, 64, 3), (4, 64, 64, 1))
+    """
+
+    def __init__(
+        self,
+        *,
+        flip_left_right: bool = True,
+        flip_up_down: bool = False,
+        rotation: float = 15.0,
+        zoom: float = 0.15,
+        shift: float = 0.05,
+        elastic: float = 0.06,
+        gamma: float = 0.3,
+        contrast: float = 0.2,
+        brightness: float = 0.2,
+        bias_field: float = 0.5,
+        noise: float = 0.1,
+        blur: float = 1.0,
+        sequence_dropout: float = 0.0,
+        probability: float | Mapping[str, float] = _PROBABILITY,
+        sequences: Sequence[str] = SEQUENCES,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        self.flip_left_right = flip_left_right
+        self.flip_up_down = flip_up_down
+        self.rotation = rotation
+        self.zoom = zoom
+        self.shift = shift
+        self.elastic = elastic
+        self.gamma = gamma
+        self.contrast = contrast
+        self.brightness = brightness
+        self.bias_field = bias_field
+        self.noise = noise
+        self.blur = blur
+        self.sequence_dropout = sequence_dropout
+        self.probability = probability if isinstance(probability, (int, float)) else dict(probability)
+        self.sequences = tuple(sequences)
+        self.seed = seed
+        self._check()
+
+    def call(self, images: Any, masks: Any, *, step: Any) -> tuple[Any, Any]:
+        """Augment one batch.
+
+        Args:
+            images: Floating point ``(batch, height, width, channels)``; height, width and channels known before the call.
+            masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1, any dtype.
+            step: Number of the batch since training began, over all epochs: an integer from 0, or a scalar tensor. The
+                same number gives the same changes.
+
+        Returns:
+            Images, float32, and masks in their own dtype, in the shapes that they came in.
+
+        Raises:
+            ValueError: If a shape, a dtype or the step is not as stated.
+        """
+        self._check_batch(images, masks, step)
+        images = ops.cast(images, "float32")
+        draws = Draws(self.seed, step, ops.shape(images)[0], self._probabilities)
+        if self._moves or self._changes_intensities:
+            signal, floor = split_floor(images)
+            if self._moves:
+                signal, masks = self._move(signal, masks, draws)
+            if self._changes_intensities:
+                signal = self._change_intensities(signal, floor, draws)
+            images = join_floor(signal, floor)
+        if self.sequence_dropout:
+            images = self._drop_sequences(images, draws)
+        return images, masks
+
+    @property
+    def _moves(self) -> bool:
+        return any((self.flip_left_right, self.flip_up_down, self.rotation, self.zoom, self.shift, self.elastic))
+
+    @property
+    def _changes_intensities(self) -> bool:
+        return any((self.gamma, self.contrast, self.brightness, self.bias_field, self.noise, self.blur))
+
+    def _move(self, signal: Any, masks: Any, draws: Draws) -> tuple[Any, Any]:
+        _, height, width, _ = signal.shape
+        rows, columns = pixel_grid(height, width)
+        if self.elastic:
+            amount = self.elastic * ops.abs(draws.amount("elastic"))
+            control = draws.uniform("elastic_control", 2, _ELASTIC_POINTS, _ELASTIC_POINTS) * amount[:, :, None, None]
+            rows = rows + height * smooth_field(control[:, 0], height, width)
+            columns = columns + width * smooth_field(control[:, 1], height, width)
+        flipped = ops.logical_and(draws.uniform("flip", 2) < 0, [self.flip_up_down, self.flip_left_right])
+        rows, columns = affine(
+            rows,
+            columns,
+            (height, width),
+            angle=self.rotation * draws.amount("rotation")[:, 0],
+            zoom=_factor(self.zoom, draws.amount("zoom"))[:, 0],
+            shift=self.shift * draws.amount("shift", 2),
+            flip=ops.where(flipped, -1.0, 1.0),
+        )
+        return sample(signal, masks, rows, columns)
+
+    def _change_intensities(self, signal: Any, floor: Any, draws: Draws) -> Any:
+        _, height, width, channels = signal.shape
+        if self.blur:
+            signal = blur(signal, self.blur * ops.abs(draws.amount("blur"))[:, 0])
+        if self.gamma:
+            signal = adjust_gamma(signal, _factor(self.gamma, draws.amount("gamma", channels)))
+        if self.bias_field:
+            amount = float(np.log1p(self.bias_field)) * draws.amount("bias_field")
+            control = draws.uniform("bias_field_control", _BIAS_POINTS, _BIAS_POINTS) * amount[:, :, None]
+            signal = apply_bias_field(signal, smooth_field(control, height, width))
+        if self.contrast or self.brightness:
+            factor = _factor(self.contrast, draws.amount("contrast", channels))
+            signal = adjust_contrast(signal, factor, self.brightness * draws.amount("brightness", channels), floor)
+        if self.noise:
+            deviation = self.noise * ops.abs(draws.amount("noise"))[:, :, None, None]
+            signal = add_noise(signal, deviation * draws.normal("noise_field", ops.shape(signal)))
+        return signal
+
+    def _drop_sequences(self, images: Any, draws: Draws) -> Any:
+        flair = self.sequences.index("flair")
+        others = len(self.sequences) - 1
+        draw = (draws.uniform("sequence_dropout", 2) + 1) / 2
+        # The subset is a binary number from 1: bit k says whether the k-th of the other sequences is dropped.
+        subset = 1 + ops.cast(draw[:, 1] * (2**others - 1), "int32")
+        subset = ops.where(draw[:, 0] < self.sequence_dropout, subset, 0)
+        bits = [2 ** (index - (index > flair)) if index != flair else 0 for index in range(others + 1)]
+        return drop_sequences(images, ops.bitwise_and(subset[:, None], bits) > 0, flair)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as plain data that JSON can hold."""
+        config: dict[str, Any] = super().get_config()
+        return config | {name: _plain(getattr(self, name)) for name in _ARGUMENTS}
+
+    def _check(self) -> None:
+        for name in ("flip_left_right", "flip_up_down"):
+            check_in(name, getattr(self, name), (False, True))
+        for name in TRANSFORMS:
+            check_range(name, getattr(self, name), 0, _LIMITS.get(name))
+        check_range("sequence_dropout", self.sequence_dropout, 0, 1)
+        check_integer("seed", self.seed, 0)
+        if self.sequence_dropout and ("flair" not in self.sequences or len(self.sequences) < 2):
+            msg = wrong("sequences", "flair and others where sequence_dropout is above 0", self.sequences)
+            raise ValueError(msg)
+        table = self.probability if isinstance(self.probability, dict) else dict.fromkeys(TRANSFORMS, self.probability)
+        for name, share in table.items():
+            check_in("each name in probability", name, TRANSFORMS)
+            check_range("probability", share, 0, 1)
+        self._probabilities = dict.fromkeys(TRANSFORMS, _PROBABILITY) | table
+
+    def _check_batch(self, images: Any, masks: Any, step: Any) -> None:
+        """Check what is known before a batch is computed: ranks, static sizes and dtypes."""
+        shape, mask_shape = tuple(images.shape), tuple(masks.shape)
+        channels = len(self.sequences) if self.sequence_dropout else "channels"
+        if len(shape) != 4 or None in shape[1:] or (self.sequence_dropout and shape[3] != channels):
+            msg = wrong("images", f"(batch, height, width, {channels}), all but batch known", f"shape {shape}")
+            raise ValueError(msg)
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
+            msg = wrong("images", "normalised floating point numbers", f"dtype {images.dtype}")
+            raise ValueError(msg)
+        if mask_shape[1:] not in (shape[1:3], (*shape[1:3], 1)):
+            allowed = f"(batch, {shape[1]}, {shape[2]}) with or without a last axis of 1"
+            msg = wrong("masks", allowed, f"shape {mask_shape}")
+            raise ValueError(msg)
+        if not hasattr(step, "dtype"):
+            check_integer("step", step, 0)
+        elif not keras.backend.is_int_dtype(keras.backend.standardize_dtype(step.dtype)):
+            msg = wrong("step", "an integer", f"dtype {step.dtype}")
+            raise ValueError(msg)
+
+
+def _factor(limit: float, amount: Any) -> Any:
+    """Turn an amount from -1 to 1 into a factor from ``1 / (1 + limit)`` to ``1 + limit``, even in its logarithm."""
+    return ops.exp(float(np.log1p(limit)) * amount)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value

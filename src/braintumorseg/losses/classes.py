@@ -1,0 +1,225 @@
+"""The losses as Keras objects, for ``compile``: each calls its function and knows its config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from braintumorseg.losses.base import SegmentationLoss
+from braintumorseg.losses.functions import Per, binary_focal, dice, focal_tversky, jaccard, tversky
+
+
+@keras.saving.register_keras_serializable("braintumorseg")
+class Dice(SegmentationLoss):
+    """``dice`` as a Keras loss.
+
+    Args:
+        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
+        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+
+    Examples:
+        >>> import numpy as np
+        >>> from braintumorseg.losses import Dice
+        >>> y_true = np.ones((1, 2, 2, 1), "float32")
+        >>> round(float(Dice()(y_true, 0.5 * y_true)), 4)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        smooth_nr: float = 0.0,
+        smooth_dr: float = 1e-6,
+        per: Per = "image",
+        class_weights: Sequence[float] | None = None,
+        ignore: float | None = None,
+        empty: float | None = 100.0,
+        name: str = "dice_loss",
+        reduction: str = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            name, reduction, dtype,
+            from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per, class_weights=class_weights,
+            ignore=ignore, empty=empty,
+        )  # fmt: skip
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return dice(y_true, y_pred, **self._options)
+
+
+@keras.saving.register_keras_serializable("braintumorseg")
+class Tversky(SegmentationLoss):
+    """``tversky`` as a Keras loss.
+
+    Args:
+        alpha: Weight of false positives.
+        beta: Weight of false negatives.
+        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
+        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+
+    Examples:
+        >>> import numpy as np
+        >>> from braintumorseg.losses import Tversky
+        >>> y_true = np.ones((1, 2, 2, 1), "float32")
+        >>> round(float(Tversky(alpha=0.3, beta=0.7)(y_true, 0.5 * y_true)), 4)  # 1 - 2 / (2 + 0.7 * 2)
+        0.4118
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        *,
+        from_logits: bool = False,
+        smooth_nr: float = 0.0,
+        smooth_dr: float = 1e-6,
+        per: Per = "image",
+        class_weights: Sequence[float] | None = None,
+        ignore: float | None = None,
+        empty: float | None = 100.0,
+        name: str = "tversky_loss",
+        reduction: str = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            name, reduction, dtype,
+            alpha=alpha, beta=beta, from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per,
+            class_weights=class_weights, ignore=ignore, empty=empty,
+        )  # fmt: skip
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return tversky(y_true, y_pred, **self._options)
+
+
+@keras.saving.register_keras_serializable("braintumorseg")
+class FocalTversky(SegmentationLoss):
+    """``focal_tversky`` as a Keras loss.
+
+    Args:
+        alpha: Weight of false positives.
+        beta: Weight of false negatives.
+        gamma: The power is its inverse.
+        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
+        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+
+    Examples:
+        >>> import numpy as np
+        >>> from braintumorseg.losses import FocalTversky
+        >>> y_true = np.ones((1, 2, 2, 1), "float32")
+        >>> round(float(FocalTversky(gamma=1)(y_true, 0.5 * y_true)), 4)
+        0.4118
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        gamma: float = 4 / 3,
+        *,
+        from_logits: bool = False,
+        smooth_nr: float = 0.0,
+        smooth_dr: float = 1e-6,
+        per: Per = "image",
+        class_weights: Sequence[float] | None = None,
+        ignore: float | None = None,
+        empty: float | None = 100.0,
+        name: str = "focal_tversky_loss",
+        reduction: str = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            name, reduction, dtype,
+            alpha=alpha, beta=beta, gamma=gamma, from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr,
+            per=per, class_weights=class_weights, ignore=ignore, empty=empty,
+        )  # fmt: skip
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return focal_tversky(y_true, y_pred, **self._options)
+
+
+@keras.saving.register_keras_serializable("braintumorseg")
+class Jaccard(SegmentationLoss):
+    """``jaccard`` as a Keras loss.
+
+    Args:
+        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
+        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+
+    Examples:
+        >>> import numpy as np
+        >>> from braintumorseg.losses import Jaccard
+        >>> y_true = np.ones((1, 2, 2, 1), "float32")
+        >>> round(float(Jaccard()(y_true, 0.5 * y_true)), 4)
+        0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        smooth_nr: float = 0.0,
+        smooth_dr: float = 1e-6,
+        per: Per = "image",
+        class_weights: Sequence[float] | None = None,
+        ignore: float | None = None,
+        empty: float | None = 100.0,
+        name: str = "jaccard_loss",
+        reduction: str = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            name, reduction, dtype,
+            from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per, class_weights=class_weights,
+            ignore=ignore, empty=empty,
+        )  # fmt: skip
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return jaccard(y_true, y_pred, **self._options)
+
+
+@keras.saving.register_keras_serializable("braintumorseg")
+class BinaryFocal(SegmentationLoss):
+    """``binary_focal`` as a Keras loss.
+
+    Args:
+        alpha: Weight of true pixels.
+        gamma: How much pixels that are right already are played down.
+        from_logits: As in ``binary_focal``, and so the next ones, down to ``ignore``.
+        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+
+    Examples:
+        >>> import numpy as np
+        >>> from braintumorseg.losses import BinaryFocal
+        >>> y_true = np.ones((1, 2, 2, 1), "float32")
+        >>> round(float(BinaryFocal(alpha=0.5, gamma=0)(y_true, 0.5 * y_true)), 4)  # half of log(2)
+        0.3466
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        *,
+        from_logits: bool = False,
+        class_weights: Sequence[float] | None = None,
+        ignore: float | None = None,
+        name: str = "binary_focal_loss",
+        reduction: str = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            name, reduction, dtype,
+            alpha=alpha, gamma=gamma, from_logits=from_logits, class_weights=class_weights, ignore=ignore,
+        )  # fmt: skip
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one value a sample."""
+        return binary_focal(y_true, y_pred, **self._options)

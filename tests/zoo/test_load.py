@@ -1,0 +1,112 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import braintumorseg
+from braintumorseg import DataError, dice, lgg_split, list_pretrained, load_pretrained, make_study, read_study
+from braintumorseg.zoo.preset import WEIGHTS_FILE
+
+GOLDEN = Path(__file__).with_name("golden.json")
+BUNDLED = Path(braintumorseg.__file__).parent / "zoo" / "presets"
+
+
+def golden_output(name):
+    """What a preset says of one phantom: the mean probability of each slice, and the mask's size."""
+    found = load_pretrained(name).predict(make_study(seed=0))
+    return {"means": found.probabilities.mean(axis=(1, 2)).tolist(), "voxels": found.voxels}
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_golden_output(name):
+    expected, found = json.loads(GOLDEN.read_text())[name], golden_output(name)
+    np.testing.assert_allclose(found["means"], expected["means"], atol=2e-4)
+    assert found["voxels"] == pytest.approx(expected["voxels"], rel=0.005)
+
+
+def test_resunet_lgg_is_there():
+    assert "resunet-lgg" in list_pretrained()
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_bundled_preset_is_complete(name):
+    segmenter = load_pretrained(name)
+    assert segmenter.name == name
+    assert segmenter.model.output_shape == (None, None, None, 1)
+    assert 0 < segmenter.threshold < 1
+    card = segmenter.card
+    assert all(
+        getattr(card, field) for field in ("summary", "data", "split", "recipe", "licence", "intended_use", "limits")
+    )
+    assert {figure.convention.split(",")[0] for figure in card.figures} >= {"per-patient mean", "per-patient median"}
+    assert all("every slice in" in figure.convention for figure in card.figures if figure.measure == "Dice")
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_bundled_weights_are_small(name):
+    assert (BUNDLED / name / WEIGHTS_FILE).stat().st_size <= 10 * 2**20
+
+
+def test_finds_the_tumours_of_phantoms():
+    """Trained on patients only; a phantom that it fails on would make the demo pointless."""
+    segmenter = load_pretrained("resunet-lgg")
+    for seed in range(3):
+        study = make_study(seed)
+        assert dice(study.mask, segmenter.predict(study).mask) > 0.6, seed
+
+
+def test_unknown_name_lists_the_known():
+    with pytest.raises(ValueError, match=r"name must be one of 'resunet-lgg'.*; got 'resnet'"):
+        load_pretrained("resnet")
+
+
+def test_damaged_bundle_is_found_before_it_is_used(tmp_path, monkeypatch):
+    folder = tmp_path / "presets" / "resunet-lgg"
+    folder.mkdir(parents=True)
+    for file in (BUNDLED / "resunet-lgg").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    weights = bytearray((folder / WEIGHTS_FILE).read_bytes())
+    weights[100_000] ^= 1
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    monkeypatch.setattr("braintumorseg.zoo.load._BUNDLED", tmp_path / "presets")
+    with pytest.raises(
+        DataError, match=r"model\.safetensors: damaged or not the weights of resunet-lgg: expected SHA-256"
+    ):
+        load_pretrained("resunet-lgg")
+
+
+def test_memory_of_a_long_study_is_bounded():
+    """A whole process that predicts 88 slices of 256x256 stays under 2.5 GB resident."""
+    script = (
+        "from braintumorseg import load_pretrained, make_study\n"
+        "load_pretrained('resunet-lgg').predict(make_study(0, shape=(88, 256, 256)))\n"
+        "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    unit = 1 if sys.platform == "darwin" else 1024  # what getrusage counts in
+    assert int(done.stdout) * unit < 2.5e9
+
+
+@pytest.mark.lgg
+def test_val_figures_are_those_of_the_card(lgg_root):
+    patients = [lgg_root / name for name in lgg_split("val") if (lgg_root / name).is_dir()]
+    if len(patients) < 13:
+        pytest.skip("not all 13 validation patients are here")
+    segmenter = load_pretrained("resunet-lgg")
+    scores = []
+    for path in patients:
+        study = read_study(path)
+        scores.append(dice(study.mask, segmenter.predict(study).mask))
+    figures = {figure.convention.split(",")[0]: figure.value for figure in segmenter.card.figures}
+    print({path.name: round(score, 3) for path, score in zip(patients, scores, strict=True)})
+    assert np.mean(scores) == pytest.approx(figures["per-patient mean"], abs=0.003)
+    assert np.median(scores) == pytest.approx(figures["per-patient median"], abs=0.003)
+    assert np.mean(scores) >= 0.80
+    assert np.median(scores) >= 0.84
+
+
+if __name__ == "__main__":  # python tests/zoo/test_load.py, after a preset has changed
+    GOLDEN.write_text(json.dumps({name: golden_output(name) for name in list_pretrained()}, indent=1) + "\n")
