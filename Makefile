@@ -14,8 +14,8 @@ test: $(VENV)/.installed-dev  ## all tests on the default backend
 install-dev: $(VENV)/.installed-dev
 
 test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py
-	KERAS_BACKEND=torch $(BIN)/python -m pytest -q tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -q tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
 
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .

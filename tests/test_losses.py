@@ -108,10 +108,10 @@ def test_truth_without_a_pixel(loss):
     hundred[0, :10, :10] = 1
     power = 0.75 if loss is losses.focal_tversky else 1
     np.testing.assert_allclose(values(loss(nothing, nothing)), 0, atol=1e-6)
-    np.testing.assert_allclose(values(loss(nothing, hundred)), 0.5**power, atol=1e-5)
-    np.testing.assert_allclose(values(loss(nothing, hundred, empty=300.0)), 0.25**power, atol=1e-5)
+    np.testing.assert_allclose(values(loss(nothing, hundred)), 0.5**power, atol=5e-5)
+    np.testing.assert_allclose(values(loss(nothing, hundred, empty=300.0)), 0.25**power, atol=5e-5)
     np.testing.assert_allclose(values(loss(nothing, hundred, empty=None)), 0, atol=1e-6)
-    np.testing.assert_allclose(values(loss(hundred, nothing)), 1, atol=1e-5)
+    np.testing.assert_allclose(values(loss(hundred, nothing)), 1, atol=5e-5)
 
 
 def test_smoothing_terms_are_those_of_the_formula():

@@ -62,6 +62,18 @@ def test_tissues_have_the_contrast_of_their_sequence():
     assert np.median(flair[grey]) > np.median(flair[white]) > 2 * np.median(flair[fluid])
 
 
+@pytest.mark.parametrize("name", ["pre", "post"])
+def test_tissues_have_the_contrast_of_t1(name):
+    """Free of noise and bias, the tissues told apart on FLAIR: white above grey matter, fluid darkest."""
+    study = make_study(0, shape=(24, 128, 128), noise=0, bias=0, tumours=0)
+    flair, image = study.sequence("flair")[12], study.sequence(name)[12]
+    inside = np.zeros(flair.shape, bool)
+    inside[40:88, 48:80] = True  # ventricles and what lies around them: no skull, no scalp
+    white, grey, fluid = (inside & (flair > low) & (flair < high) for low, high in ((48, 55), (60, 68), (5, 20)))
+    assert min(white.sum(), grey.sum(), fluid.sum()) > 20
+    assert np.median(image[white]) > np.median(image[grey]) > 1.5 * np.median(image[fluid])
+
+
 def test_number_of_tumours():
     assert not make_study(0, shape=SHAPE, tumours=0).mask.any()
     two = make_study(0, shape=(24, 128, 128), tumours=2).mask
@@ -92,6 +104,10 @@ def test_any_shape(shape):
     assert study.mask.any()
 
 
+def test_a_slice_alone_is_as_thick_as_one_of_a_study():
+    assert make_study(0, shape=(1, 128, 128)).spacing == pytest.approx((5.5, 1.875, 1.875))
+
+
 def test_geometry_centres_the_head_and_keeps_the_patient_upright():
     study = make_study(0, shape=SHAPE)
     affine = study.geometry.affine
@@ -107,12 +123,20 @@ def test_geometry_centres_the_head_and_keeps_the_patient_upright():
     ("arguments", "message"),
     [
         ({"seed": -1}, "seed must be an integer of at least 0; got -1"),
+        ({"shape": 64}, r"shape must be three integers, \(slices, rows, columns\); got 64"),
+        ({"shape": (64, 64)}, r"shape must be three integers, \(slices, rows, columns\); got \(64, 64\)"),
         ({"shape": (0, 64, 64)}, r"shape \(slices\) must be an integer of at least 1"),
         ({"shape": (4, 8, 64)}, r"shape \(rows\) must be an integer of at least 32"),
         ({"tumours": 6}, "tumours must be at least 0 and at most 5; got 6"),
-        ({"noise": -1}, "noise must be at least 0; got -1"),
-        ({"bias": float("nan")}, "bias must be at least 0; got nan"),
-        ({"sequences": ("t2",)}, "sequences must be names out of pre, flair, post"),
+        ({"tumours": True}, "tumours must be an integer of at least 0; got True"),
+        ({"noise": -1}, "noise must be at least 0 and at most 255; got -1"),
+        ({"noise": float("inf")}, "noise must be at least 0 and at most 255; got inf"),
+        ({"bias": float("nan")}, "bias must be at least 0 and at most 1; got nan"),
+        ({"bias": float("inf")}, "bias must be at least 0 and at most 1; got inf"),
+        ({"sequences": ("t2",)}, "sequences must be distinct names out of pre, flair, post"),
+        ({"sequences": "flair"}, "sequences must be distinct names out of pre, flair, post; got flair"),
+        ({"sequences": ()}, "sequences must be distinct names out of pre, flair, post"),
+        ({"sequences": ("pre", "pre")}, "sequences must be distinct names out of pre, flair, post"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

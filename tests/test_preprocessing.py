@@ -123,6 +123,15 @@ def test_brain_normalised_on_a_background_of_zero_is_as_good(study):
     assert np.abs(first.images - second.images)[inside].mean() < 0.1
 
 
+def test_bright_tumour_is_not_taken_for_the_head():
+    """Skull-stripped, uniform brain on an exact background: nothing but brain lies below the tumour."""
+    random = np.random.default_rng(0)
+    flair = np.zeros((6, 80, 80), np.float32)
+    flair[:, 15:65, 20:60] = random.normal(100, 15, (6, 50, 40))
+    flair[2:4, 30:40, 30:40] = random.normal(300, 15, (2, 10, 10))
+    np.testing.assert_array_equal(find_foreground(flair), flair > 0)
+
+
 # --- back again -----------------------------------------------------------------------------------------------------
 
 

@@ -104,7 +104,7 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
     share (two thirds in the LGG dataset); ``per="dataset"`` and ``empty="skip"`` give it nothing for them.
 
     The sums are kept in two float32 parts, which hold 48 bits, so that they go on counting beyond ``2**24`` voxels on
-    every backend. They do not depend on how the samples are batched, and add up over replicas.
+    every backend. But for the last digit, they do not depend on how the samples are batched, and they add up over replicas.
 
     Args:
         per: ``"dataset"`` pools the voxels of all samples; ``"image"`` is the mean of the samples' scores.
@@ -144,10 +144,10 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
             raise ValueError(msg)
         super().__init__(dtype=dtype, name=name or self.default_name)
         self.per = per
-        self.threshold = threshold
-        self.empty = empty
-        self.classes = classes
-        self.class_id = class_id
+        self.threshold = float(threshold)  # plain numbers, for configs in JSON
+        self.empty = "skip" if empty == "skip" else float(empty)
+        self.classes = int(classes)
+        self.class_id = None if class_id is None else int(class_id)
         self.from_logits = from_logits
         # Rows: true and false positives and negatives, or the weighted scores of samples and their weights.
         shape = (4 if per == "dataset" else 2, classes if class_id is None else 1)

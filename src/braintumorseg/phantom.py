@@ -16,6 +16,7 @@ from braintumorseg.study import SEQUENCES, Geometry, Study
 Field = NDArray[np.float32]
 
 _FIELD_OF_VIEW = (132.0, 240.0)  # mm: from the skull base to the vertex, and across a slice
+_THICKNESS = 5.5  # mm: of a slice that stands alone; several slices fill the field of view
 
 # Mean intensity of each tissue, 0 to 255, in (pre, flair, post), as the LGG dataset's images show them.
 _INTENSITY = {
@@ -58,10 +59,11 @@ def make_study(
 
     Args:
         seed: What to draw; equal seeds give equal studies.
-        shape: The grid, (slices, rows, columns). One slice shows the middle of the head.
+        shape: The grid, (slices, rows, columns): at least 1, 32 and 32. The slices fill 132 mm, the shorter side of a slice
+            240 mm. One slice alone shows the middle of the head and is 5.5 mm thick.
         tumours: How many tumours there are, 0 to 5.
-        noise: Standard deviation of the noise in each of the two channels of the receiver, on the scale of 0 to 255.
-        bias: Strength of the receiver's bias field: the standard deviation of its logarithm.
+        noise: Standard deviation of the noise in each of the two channels of the receiver, on the scale of 0 to 255; 0 to 255.
+        bias: Strength of the receiver's bias field: the standard deviation of its logarithm, 0 to 1.
         sequences: Which sequences the study has, out of ``"pre"``, ``"flair"``, ``"post"``.
 
     Returns:
@@ -76,14 +78,12 @@ def make_study(
         np.True_
     """
     check_integer("seed", seed, 0)
-    slices, rows, columns = shape
-    check_integer("shape (slices)", slices, 1)
-    check_integer("shape (rows)", rows, 32)
-    check_integer("shape (columns)", columns, 32)
+    _check_shape(shape)
     check_integer("tumours", tumours, 0)
     check_range("tumours", tumours, 0, 5)
-    check_range("noise", noise, 0)
-    check_range("bias", bias, 0)
+    check_range("noise", noise, 0, 255)
+    check_range("bias", bias, 0, 1)
+    _check_sequences(sequences)
     random = np.random.default_rng(seed)
     grid = _make_grid(shape)
 
@@ -95,13 +95,25 @@ def make_study(
 
     volume = np.empty((*shape, len(sequences)), np.float32)
     for channel, name in enumerate(sequences):
-        if name not in SEQUENCES:
-            msg = wrong("sequences", f"names out of {', '.join(SEQUENCES)}", tuple(sequences))
-            raise ValueError(msg)
         volume[..., channel] = _render(SEQUENCES.index(name), tissues, membership, core, enhances, texture)
         volume[..., channel] *= gain
         volume[..., channel] = _scan(volume[..., channel], noise, random)
     return Study(volume, tuple(sequences), membership > 0.5, name=f"phantom-{seed}", geometry=_make_geometry(shape))
+
+
+def _check_shape(shape: object) -> None:
+    if not isinstance(shape, Sequence) or len(shape) != 3:
+        msg = wrong("shape", "three integers, (slices, rows, columns)", shape)
+        raise ValueError(msg)
+    for name, length, low in zip(("slices", "rows", "columns"), shape, (1, 32, 32), strict=True):
+        check_integer(f"shape ({name})", length, low)
+
+
+def _check_sequences(sequences: Sequence[str]) -> None:
+    names = set(sequences)
+    if isinstance(sequences, str) or not names or len(names) != len(sequences) or names - set(SEQUENCES):
+        msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", sequences)
+        raise ValueError(msg)
 
 
 def _make_grid(shape: tuple[int, int, int]) -> _Grid:
@@ -117,7 +129,8 @@ def _make_grid(shape: tuple[int, int, int]) -> _Grid:
 
 def _make_geometry(shape: tuple[int, int, int]) -> Geometry:
     slices, rows, columns = shape
-    slice_mm, pixel_mm = _FIELD_OF_VIEW[0] / slices, _FIELD_OF_VIEW[1] / min(rows, columns)
+    slice_mm = _THICKNESS if slices == 1 else _FIELD_OF_VIEW[0] / slices
+    pixel_mm = _FIELD_OF_VIEW[1] / min(rows, columns)
     affine = np.diag([-pixel_mm, -pixel_mm, slice_mm, 1.0])
     affine[:3, 3] = (columns - 1) / 2 * pixel_mm, (rows - 1) / 2 * pixel_mm, -(slices - 1) / 2 * slice_mm
     return Geometry(affine, (columns, rows, slices), axes=(2, 1, 0))

@@ -19,6 +19,9 @@ from braintumorseg.study import SEQUENCES, Study
 # A voxel belongs to the head where it lies above this share of the way from the air's median to the head's median:
 # noise of the air lies well under it, dim brain beside bright scalp fat (about a fifth of it) above.
 _FOREGROUND_SHARE = 0.2
+# Air that is brighter than this share of the head is none: where air is exactly the background's value (skull-stripped
+# volumes), what lies below a bright tumour is brain.
+_AIR_SHARE = 0.15
 # A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
 # of noise do not move the box, and the margin gives back the rim that the rule cuts.
 _PROFILE_SHARE = 0.02
@@ -254,7 +257,8 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
         split = int(np.searchsorted(varied, threshold, side="right"))
         if split in (0, varied.size):
             break
-        air, head = float(varied[split // 2]), float(varied[(split + varied.size) // 2])
+        head = float(varied[(split + varied.size) // 2])
+        air = min(float(varied[split // 2]), _AIR_SHARE * head)
         lower = air + _FOREGROUND_SHARE * (head - air)
         if lower >= threshold * (1 - 1e-4):
             break

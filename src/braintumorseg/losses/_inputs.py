@@ -30,11 +30,10 @@ def prepare(
 
 
 def _or_nan(shares: Any) -> Any:
-    """Clip to 0 to 1; all NaN if anything lies outside, since a compiled function can't raise an error."""
+    """Return the shares, all NaN if any lies outside 0 to 1, since a compiled function can't raise an error."""
     worst = ops.max(ops.abs(shares - 0.5))
-    # where() before the arithmetic: the slope of the good branch stays clean.
     poison = ops.where(worst <= 0.5 + _TOLERANCE, 0.0, float("nan"))
-    return shares + poison
+    return shares + ops.cast(poison, "float32")
 
 
 def mean_over_classes(values: Any, class_weights: Sequence[float] | None) -> Any:
