@@ -6,6 +6,14 @@ from ._checks import DataError as DataError
 from ._version import __version__ as __version__
 from .card import Card as Card
 from .card import Figure as Figure
+from .evaluation import Comparison as Comparison
+from .evaluation import Evaluation as Evaluation
+from .evaluation import Summary as Summary
+from .evaluation import bootstrap_interval as bootstrap_interval
+from .evaluation import compare as compare
+from .evaluation import evaluate as evaluate
+from .evaluation import plot_dice as plot_dice
+from .evaluation import score as score
 from .io import find_studies as find_studies
 from .io import read_study as read_study
 from .io import write_segmentation as write_segmentation

@@ -1,0 +1,126 @@
+"""From studies to an evaluation, one study in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from braintumorseg._checks import DataError, wrong
+from braintumorseg.evaluation.table import NOT_GIVEN, Evaluation
+from braintumorseg.io import read_study
+from braintumorseg.measures import measure
+from braintumorseg.segmenter import Segmenter
+from braintumorseg.study import SEQUENCES, Segmentation, Study
+
+Institutions = Mapping[str, str]
+
+
+def evaluate(
+    segmenter: Segmenter, studies: Iterable[Study | str | PathLike[str]], *, institutions: Institutions | None = None
+) -> Evaluation:
+    """Predict studies whose tumours are known, and measure each in every way.
+
+    Args:
+        segmenter: The segmenter.
+        studies: ``Study`` objects, or paths that ``read_study`` takes; they are read one after the other, so that one is
+            in memory at a time. Each has a mask. A sequence counts as missing where the ``Study`` does not list it.
+        institutions: Where each patient was imaged, by the study's name, if known.
+
+    Raises:
+        DataError: If a study can't be read or has no mask, or two have the same name; the message names it.
+        ValueError: If there are no studies.
+
+    Examples:
+        >>> from braintumorseg import load_pretrained, make_study
+        >>> from braintumorseg.evaluation import evaluate
+        >>> studies = [make_study(seed=0, shape=(4, 96, 96))]
+        >>> evaluation = evaluate(load_pretrained("resunet-lgg"), studies)
+        >>> evaluation.table["missing_sequences"].tolist()
+        ['none']
+    """
+
+    def predict(item: Study | str | PathLike[str]) -> _Measured:
+        study = item if isinstance(item, Study) else read_study(item)
+        truth = _truth(study, study.name if isinstance(item, Study) else item)  # before the time of a prediction
+        return _measure(study, truth, segmenter.predict(study).mask)
+
+    return _collect(map(predict, studies), segmenter.name, institutions)
+
+
+def score(
+    pairs: Iterable[tuple[Study, Segmentation]], *, name: str = "segmenter", institutions: Institutions | None = None
+) -> Evaluation:
+    """Measure segmentations that exist already, such as those of a cross-validation or of another program.
+
+    Args:
+        pairs: Each study, with its mask, and what was found in it, on the same grid.
+        name: What to call their maker.
+        institutions: Where each patient was imaged, by the study's name, if known.
+
+    Raises:
+        DataError: If a study has no mask, or two have the same name; the message names it.
+        ValueError: If there are no pairs, or two of a pair are not on the same grid.
+
+    Examples:
+        >>> from braintumorseg import Segmentation, make_study
+        >>> from braintumorseg.evaluation import score
+        >>> study = make_study(seed=0, shape=(8, 96, 96))
+        >>> evaluation = score([(study, Segmentation(study.mask))], name="the truth itself")
+        >>> evaluation
+        Evaluation of 'the truth itself': 1 patient, mean of their whole-volume Dice 1.000
+    """
+
+    def check(pair: tuple[Study, Segmentation]) -> _Measured:
+        study, segmentation = pair
+        return _measure(study, _truth(study, study.name), segmentation.mask)
+
+    return _collect(map(check, pairs), name, institutions)
+
+
+class _Measured(NamedTuple):
+    row: dict[str, Any]
+    slices: pd.DataFrame
+
+
+def _truth(study: Study, called: object) -> NDArray[np.bool_]:
+    if study.mask is None:
+        msg = f"{called}: has no mask; an evaluation needs the truth"
+        raise DataError(msg)
+    return study.mask
+
+
+def _measure(study: Study, truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> _Measured:
+    missing = [sequence for sequence in SEQUENCES if sequence not in study.sequences]
+    measures = measure(truth, found, study.spacing).to_dict()
+    row = {
+        "name": study.name,
+        "missing_sequences": ", ".join(missing) or "none",
+        "slices": len(truth),
+        **measures,
+    }
+    counts = {
+        key: np.count_nonzero(mask, axis=(1, 2))
+        for key, mask in (("true", truth), ("predicted", found), ("shared", truth & found))
+    }
+    return _Measured(row, pd.DataFrame({"name": study.name, "slice": np.arange(len(truth)), **counts}))
+
+
+def _collect(results: Iterable[_Measured], name: str, institutions: Institutions | None) -> Evaluation:
+    rows: dict[str, dict[str, Any]] = {}
+    slices = []
+    for row, counts in results:
+        patient = row["name"]
+        if patient in rows:
+            msg = f"{patient}: comes twice; an evaluation needs one study a patient, each of its own name"
+            raise DataError(msg)
+        rows[patient] = {"name": patient, "institution": (institutions or {}).get(patient, NOT_GIVEN), **row}
+        slices.append(counts)
+    if not rows:
+        msg = wrong("studies", "at least one", "none")
+        raise ValueError(msg)
+    return Evaluation(name, pd.DataFrame(list(rows.values())), pd.concat(slices))
