@@ -13,7 +13,7 @@ from braintumorseg.losses.functions import Per, binary_focal, dice, focal_tversk
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class Dice(SegmentationLoss):
-    """``dice`` as a Keras loss.
+    """``dice`` as a Keras loss; what an empty truth costs stands in ``tversky``.
 
     Args:
         from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
@@ -54,7 +54,7 @@ class Dice(SegmentationLoss):
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class Tversky(SegmentationLoss):
-    """``tversky`` as a Keras loss.
+    """``tversky`` as a Keras loss; what an empty truth costs stands there.
 
     Args:
         alpha: Weight of false positives.
@@ -99,7 +99,7 @@ class Tversky(SegmentationLoss):
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class FocalTversky(SegmentationLoss):
-    """``focal_tversky`` as a Keras loss.
+    """``focal_tversky`` as a Keras loss; what an empty truth costs stands in ``tversky``.
 
     Args:
         alpha: Weight of false positives.
@@ -146,7 +146,7 @@ class FocalTversky(SegmentationLoss):
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class Jaccard(SegmentationLoss):
-    """``jaccard`` as a Keras loss.
+    """``jaccard`` as a Keras loss; what an empty truth costs stands in ``tversky``.
 
     Args:
         from_logits: As in ``tversky``, and so the next ones, down to ``empty``.

@@ -32,8 +32,19 @@ def tversky(
 ) -> Any:
     """Return one minus the Tversky index, TP / (TP + alpha FP + beta FN).
 
+    A class without any true pixel has no overlap to measure, and two thirds of real slices are of that kind. ``empty``
+    says what they cost, with F the sum of the probabilities, in pixels:
+
+    | truth | prediction | ``empty=100`` (default) | ``empty=None`` |
+    |---|---|---|---|
+    | empty | empty | 0 | 0 |
+    | empty | F pixels | F / (F + 100): 0.5 at 100 pixels, towards 1 | 0 |
+    | some | empty | 1 | 1 |
+    | some | the same | 0 | 0 |
+
     Args:
-        y_true: Array ``(batch, *space, classes)`` of 0 and 1, or of the share of a pixel that the mask covers.
+        y_true: Array ``(batch, *space, classes)`` of 0 and 1, or of the share of a pixel that the mask covers; with shares,
+            the least loss is above 0.
         y_pred: Array of the same shape: probabilities, or logits if ``from_logits``.
         alpha: Weight of false positives, at least 0.
         beta: Weight of false negatives, at least 0; above ``alpha``, it favours recall.
@@ -57,7 +68,7 @@ def tversky(
 
     References:
         Salehi, Erdogmus, Gholipour: "Tversky loss function for image segmentation using 3D fully convolutional deep
-        networks", MLMI 2017, equation 4.
+        networks", MLMI 2017.
 
     Examples:
         >>> import numpy as np
@@ -160,7 +171,7 @@ def focal_tversky(y_true: Any, y_pred: Any, *, gamma: float = 4 / 3, **options: 
 
     References:
         Abraham, Khan: "A novel focal Tversky loss function with improved attention U-Net for lesion segmentation",
-        ISBI 2019 (arXiv 2018), equation 4.
+        ISBI 2019 (arXiv 2018).
 
     Examples:
         >>> import numpy as np
