@@ -88,7 +88,10 @@ def test_good_studies_are_predicted_although_one_fails(many):
     assert written == sorted(f"{folder.name}_{kind}" for folder in folders for kind in ("mask.nii.gz", "overlay.png"))
     segmenter = load_pretrained("resunet-lgg")
     for folder in folders:
-        mask = np.asarray(nib.load(root / "out" / f"{folder.name}_mask.nii.gz").dataobj).transpose(2, 1, 0)
+        mask = np.asarray(nib.load(root / "out" / f"{folder.name}_mask.nii.gz").dataobj)
+        mask = mask.transpose(2, 1, 0)[
+            :, ::-1
+        ]  # a file without orientation is laid out to the left, anterior, superior
         np.testing.assert_array_equal(mask, segmenter.predict(folder).mask)
     assert done.returncode == 1
 

@@ -120,7 +120,7 @@ def test_brain_normalised_on_a_background_of_zero_is_as_good(study):
     first, _ = head_values(Study(stripped))
     second, _ = head_values(Study(black))
     inside = Preprocessing(size=SIZE).apply_mask(head, second.placement) > 0.99
-    assert np.abs(first.images - second.images)[inside].mean() < 0.1
+    assert np.abs(first.images - second.images)[inside].mean() < 0.02
 
 
 def test_bright_tumour_is_not_taken_for_the_head():

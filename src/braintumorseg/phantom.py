@@ -20,15 +20,15 @@ _THICKNESS = 5.5  # mm: of a slice that stands alone; several slices fill the fi
 
 # Mean intensity of each tissue, 0 to 255, in (pre, flair, post), as the LGG dataset's images show them.
 _INTENSITY = {
-    "scalp": (190, 165, 200),
+    "scalp": (155, 125, 160),
     "bone": (14, 10, 16),
     "csf": (24, 11, 26),
     "grey": (58, 64, 64),
     "white": (78, 52, 84),
     "muscle": (62, 42, 78),
     "eye": (30, 14, 34),
-    "tumour": (50, 112, 54),
-    "core": (34, 70, 36),
+    "tumour": (54, 92, 58),
+    "core": (38, 62, 40),
 }
 
 
@@ -47,7 +47,7 @@ def make_study(
     *,
     shape: tuple[int, int, int] = (24, 256, 256),
     tumours: int = 1,
-    noise: float = 2.5,
+    noise: float = 1.0,
     bias: float = 0.15,
     sequences: Sequence[str] = SEQUENCES,
 ) -> Study:
@@ -149,7 +149,7 @@ def _smooth_noise(random: np.random.Generator, shape: tuple[int, int, int], cell
 
 def _head_depth(grid: _Grid, random: np.random.Generator) -> Field:
     """Return how deep each voxel lies: 0 at the skin, 1 at the axis of the head, negative in air."""
-    width, length = random.uniform(0.58, 0.64), random.uniform(0.74, 0.80)
+    width, length = random.uniform(0.63, 0.69), random.uniform(0.79, 0.86)
     below = np.clip((0.35 - grid.height) / 0.35, 0, None)
     above = np.clip((grid.height - 0.35) / 0.72, 0, None)
     scale = (1 - 0.12 * below**2) * np.sqrt(1 - above**2)
@@ -185,14 +185,14 @@ def _make_tissues(grid: _Grid, depth: Field, random: np.random.Generator) -> dic
         "csf": (depth > 0.145) & (inner <= 0),
         "white": inner > 0,
     }
-    ribbon = (inner > 0) & ((inner < cortex) | ((np.abs(fold + 0.4 * coarse) < 0.6) & (inner < 0.24)))
+    ribbon = (inner > 0) & ((inner < cortex) | ((np.abs(fold + 0.4 * coarse) < 0.5) & (inner < 0.33)))
     nuclei = np.zeros(grid.shape, bool)
     for side in (-1, 1):
         nuclei |= _ellipsoid(grid, (0.46, -0.02, side * 0.20), (0.11, 0.15, 0.055)) > 0
         nuclei |= _ellipsoid(grid, (0.48, 0.14, side * 0.10), (0.09, 0.10, 0.06)) > 0
     masks["grey"] = (ribbon | nuclei) & (inner > 0)
 
-    fluid = sulcus & (inner > 0) & (inner < 0.07 + 0.06 * np.abs(coarse))
+    fluid = sulcus & (inner > 0) & (inner < 0.08 + 0.08 * np.abs(coarse))
     fissure = np.abs(grid.across + 0.012 * coarse) < 0.012
     fluid |= fissure & (inner > 0) & ((inner < 0.28) | (grid.height > 0.72))
     size = random.uniform(0.85, 1.25)

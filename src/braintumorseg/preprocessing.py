@@ -22,6 +22,8 @@ _FOREGROUND_SHARE = 0.2
 # Air that is brighter than this share of the head is none: where air is exactly the background's value (skull-stripped
 # volumes), what lies below a bright tumour is brain.
 _AIR_SHARE = 0.15
+# At least this share of the voxels lies below the background's value where images were normalised after skull stripping.
+_BOTH_SIDES_SHARE = 0.02
 # A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
 # of noise do not move the box, and the margin gives back the rim that the rule cuts.
 _PROFILE_SHARE = 0.02
@@ -248,7 +250,7 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     Returns:
         Boolean array of the same shape; all false for a constant image.
     """
-    distance = np.abs(image - _background(image))
+    distance = _distance_from_background(image)
     threshold = 0.5 * float(np.percentile(distance, 99.9))
     if threshold == 0:  # fewer than one voxel in a thousand differs from the background
         threshold = 0.5 * float(distance.max())
@@ -265,6 +267,17 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
         threshold = lower
     foreground: NDArray[np.bool_] = distance > threshold
     return foreground
+
+
+def _distance_from_background(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far each voxel lies from the background: 0 in clean air, growing with the signal."""
+    background = _background(image)
+    distance = np.abs(image - background)
+    margin = 0.1 * float(np.percentile(distance, 99.9))
+    if np.mean(image < background - margin) > _BOTH_SIDES_SHARE:
+        # Brain on both sides of the background's value: air is exactly that value, and signal starts at the lowest.
+        return np.where(image == background, np.float32(0), image - image.min())
+    return np.asarray(distance)
 
 
 def _background(image: NDArray[np.float32]) -> np.float32:
