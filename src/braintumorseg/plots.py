@@ -68,7 +68,7 @@ def overlay(study: Study, segmentation: Segmentation, *, max_slices: int = 12) -
         axes.set_axis_off()
     lines = [Line2D([], [], color=FOUND_COLOUR, label="found")]
     if study.mask is not None:
-        lines.append(Line2D([], [], color=TRUTH_COLOUR, label="drawn by a reader"))
+        lines.append(Line2D([], [], color=TRUTH_COLOUR, label="truth"))
     figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, labelcolor="white", fontsize=8)
     figure.suptitle(f"{study.name}: tumour on FLAIR ({_RESEARCH_ONLY})", color="white", fontsize=10)
     return figure
