@@ -486,6 +486,21 @@ def test_bad_arguments_are_named(loss, options, message):
         loss([]) if loss is losses.WeightedSum else loss(TRUTH, GUESS, **options)
 
 
+@pytest.mark.parametrize("kind", [losses.Dice, losses.Jaccard, losses.Tversky, losses.FocalTversky])
+def test_unknown_option_is_named_at_once(kind):
+    with pytest.raises(TypeError, match=r"unknown option 'smooth'; allowed are from_logits, smooth_nr, smooth_dr, per"):
+        kind(smooth=1)
+
+
+def test_config_holds_the_defaults_too():
+    config = losses.Dice().get_config()
+    assert {key: config[key] for key in ("smooth_dr", "per", "empty")} == {
+        "smooth_dr": 1e-6,
+        "per": "image",
+        "empty": 100.0,
+    }
+
+
 def test_negative_weight_is_refused():
     with pytest.raises(ValueError, match="weight must be at least 0; got -1"):
         -1 * losses.Dice()

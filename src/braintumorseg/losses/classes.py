@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from inspect import signature
+from typing import Any, Unpack
 
 import keras
 
 from braintumorseg.losses.base import SegmentationLoss
-from braintumorseg.losses.functions import Per, binary_focal, dice, focal_tversky, jaccard, tversky
+from braintumorseg.losses.functions import OverlapOptions, binary_focal, dice, focal_tversky, jaccard, tversky
+
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in signature(tversky).parameters.items()
+    if name in OverlapOptions.__annotations__
+}
+
+
+def _complete(options: OverlapOptions) -> dict[str, Any]:
+    """Fill options with their defaults, so that a stored loss stays what it was if a default ever changes.
+
+    Raises:
+        TypeError: If there is no such option.
+    """
+    unknown = sorted(options.keys() - _DEFAULTS.keys())
+    if unknown:
+        msg = f"unknown option {unknown[0]!r}; allowed are {', '.join(_DEFAULTS)}"
+        raise TypeError(msg)
+    return {**_DEFAULTS, **options}
 
 
 @keras.saving.register_keras_serializable("braintumorseg")
@@ -16,8 +36,8 @@ class Dice(SegmentationLoss):
     """``dice`` as a Keras loss; what an empty truth costs stands in ``tversky``.
 
     Args:
-        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
         name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
         >>> import numpy as np
@@ -30,22 +50,12 @@ class Dice(SegmentationLoss):
     def __init__(
         self,
         *,
-        from_logits: bool = False,
-        smooth_nr: float = 0.0,
-        smooth_dr: float = 1e-6,
-        per: Per = "image",
-        class_weights: Sequence[float] | None = None,
-        ignore: float | None = None,
-        empty: float | None = 100.0,
         name: str = "dice_loss",
         reduction: str = "sum_over_batch_size",
         dtype: Any = None,
+        **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(
-            name, reduction, dtype,
-            from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per, class_weights=class_weights,
-            ignore=ignore, empty=empty,
-        )  # fmt: skip
+        super().__init__(name, reduction, dtype, **_complete(options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -59,8 +69,8 @@ class Tversky(SegmentationLoss):
     Args:
         alpha: Weight of false positives.
         beta: Weight of false negatives.
-        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
         name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
         >>> import numpy as np
@@ -75,22 +85,12 @@ class Tversky(SegmentationLoss):
         alpha: float = 0.3,
         beta: float = 0.7,
         *,
-        from_logits: bool = False,
-        smooth_nr: float = 0.0,
-        smooth_dr: float = 1e-6,
-        per: Per = "image",
-        class_weights: Sequence[float] | None = None,
-        ignore: float | None = None,
-        empty: float | None = 100.0,
         name: str = "tversky_loss",
         reduction: str = "sum_over_batch_size",
         dtype: Any = None,
+        **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(
-            name, reduction, dtype,
-            alpha=alpha, beta=beta, from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per,
-            class_weights=class_weights, ignore=ignore, empty=empty,
-        )  # fmt: skip
+        super().__init__(name, reduction, dtype, alpha=alpha, beta=beta, **_complete(options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -105,8 +105,8 @@ class FocalTversky(SegmentationLoss):
         alpha: Weight of false positives.
         beta: Weight of false negatives.
         gamma: The power is its inverse.
-        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
         name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
         >>> import numpy as np
@@ -122,22 +122,12 @@ class FocalTversky(SegmentationLoss):
         beta: float = 0.7,
         gamma: float = 4 / 3,
         *,
-        from_logits: bool = False,
-        smooth_nr: float = 0.0,
-        smooth_dr: float = 1e-6,
-        per: Per = "image",
-        class_weights: Sequence[float] | None = None,
-        ignore: float | None = None,
-        empty: float | None = 100.0,
         name: str = "focal_tversky_loss",
         reduction: str = "sum_over_batch_size",
         dtype: Any = None,
+        **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(
-            name, reduction, dtype,
-            alpha=alpha, beta=beta, gamma=gamma, from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr,
-            per=per, class_weights=class_weights, ignore=ignore, empty=empty,
-        )  # fmt: skip
+        super().__init__(name, reduction, dtype, alpha=alpha, beta=beta, gamma=gamma, **_complete(options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -149,8 +139,8 @@ class Jaccard(SegmentationLoss):
     """``jaccard`` as a Keras loss; what an empty truth costs stands in ``tversky``.
 
     Args:
-        from_logits: As in ``tversky``, and so the next ones, down to ``empty``.
         name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
         >>> import numpy as np
@@ -163,22 +153,12 @@ class Jaccard(SegmentationLoss):
     def __init__(
         self,
         *,
-        from_logits: bool = False,
-        smooth_nr: float = 0.0,
-        smooth_dr: float = 1e-6,
-        per: Per = "image",
-        class_weights: Sequence[float] | None = None,
-        ignore: float | None = None,
-        empty: float | None = 100.0,
         name: str = "jaccard_loss",
         reduction: str = "sum_over_batch_size",
         dtype: Any = None,
+        **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(
-            name, reduction, dtype,
-            from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per, class_weights=class_weights,
-            ignore=ignore, empty=empty,
-        )  # fmt: skip
+        super().__init__(name, reduction, dtype, **_complete(options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""

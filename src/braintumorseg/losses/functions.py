@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from keras import ops
 
@@ -11,6 +11,19 @@ from braintumorseg._checks import check_in, check_range
 from braintumorseg.losses._inputs import mean_over_classes, prepare
 
 Per = Literal["image", "batch"]
+
+
+class OverlapOptions(TypedDict, total=False):
+    """What all overlap losses take; ``tversky`` says what each means and its default."""
+
+    from_logits: bool
+    smooth_nr: float
+    smooth_dr: float
+    per: Per
+    class_weights: Sequence[float] | None
+    ignore: float | None
+    empty: float | None
+
 
 _STEP = 1e-6  # keeps the slope of a root finite at 0
 _CLIP = 1e-7  # keeps the logarithm of a probability finite
@@ -98,7 +111,7 @@ def tversky(
     return ops.broadcast_to(values, (ops.shape(y_pred)[0],)) if per == "batch" else values
 
 
-def dice(y_true: Any, y_pred: Any, **options: Any) -> Any:
+def dice(y_true: Any, y_pred: Any, **options: Unpack[OverlapOptions]) -> Any:
     """Return one minus the Dice coefficient, 2 TP / (2 TP + FP + FN): ``tversky`` with both weights 0.5.
 
     Args:
@@ -125,7 +138,7 @@ def dice(y_true: Any, y_pred: Any, **options: Any) -> Any:
     return tversky(y_true, y_pred, alpha=0.5, beta=0.5, **options)
 
 
-def jaccard(y_true: Any, y_pred: Any, **options: Any) -> Any:
+def jaccard(y_true: Any, y_pred: Any, **options: Unpack[OverlapOptions]) -> Any:
     """Return one minus intersection over union, TP / (TP + FP + FN): ``tversky`` with both weights 1.
 
     Args:
@@ -152,7 +165,15 @@ def jaccard(y_true: Any, y_pred: Any, **options: Any) -> Any:
     return tversky(y_true, y_pred, alpha=1.0, beta=1.0, **options)
 
 
-def focal_tversky(y_true: Any, y_pred: Any, *, gamma: float = 4 / 3, **options: Any) -> Any:
+def focal_tversky(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    gamma: float = 4 / 3,
+    **options: Unpack[OverlapOptions],
+) -> Any:
     """Return the Tversky loss to the power 1 / gamma, which above 1 weighs what is nearly right more.
 
     The root's slope is kept finite at 0 by a shift of 1e-6 under it, undone at both ends: 0 stays 0, and 1 stays 1.
@@ -160,8 +181,10 @@ def focal_tversky(y_true: Any, y_pred: Any, *, gamma: float = 4 / 3, **options: 
     Args:
         y_true: As for ``tversky``.
         y_pred: As for ``tversky``.
+        alpha: Weight of false positives.
+        beta: Weight of false negatives.
         gamma: Above 0; 4 / 3 in the paper.
-        **options: Those of ``tversky``. The power applies to each sample's value, after the mean over classes.
+        **options: The others of ``tversky``. The power applies to each sample's value, after the mean over classes.
 
     Returns:
         Float32 array ``(batch,)``, 0 to 1.
@@ -184,7 +207,7 @@ def focal_tversky(y_true: Any, y_pred: Any, *, gamma: float = 4 / 3, **options: 
     check_range("gamma", gamma, 0, low_open=True)
     power = 1 / gamma
     lowest, highest = _STEP**power, (1 + _STEP) ** power
-    return ((tversky(y_true, y_pred, **options) + _STEP) ** power - lowest) / (highest - lowest)
+    return ((tversky(y_true, y_pred, alpha=alpha, beta=beta, **options) + _STEP) ** power - lowest) / (highest - lowest)
 
 
 def binary_focal(
