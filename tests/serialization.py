@@ -1,5 +1,6 @@
 """The one round-trip test that every object with a config goes through."""
 
+import inspect
 import json
 
 import keras
@@ -16,6 +17,12 @@ def check_round_trip(obj, *example):
     Returns:
         The copy.
     """
+    named = [
+        parameter.name
+        for parameter in inspect.signature(type(obj).__init__).parameters.values()
+        if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    assert set(named) <= set(obj.get_config()), "an argument is missing in get_config"
     serialized = json.loads(json.dumps(keras.saving.serialize_keras_object(obj)))
     copy = keras.saving.deserialize_keras_object(serialized)
     assert type(copy) is type(obj)

@@ -50,6 +50,8 @@ ORDER = [
     "augmentation.pipeline",
     "augmentation",
     "lgg",
+    "splits",
+    "cache",
     "engines",
     "engines.keras",
     "callbacks",

@@ -4,6 +4,8 @@ from . import losses as losses
 from . import metrics as metrics
 from ._checks import DataError as DataError
 from ._version import __version__ as __version__
+from .cache import CachedStudy as CachedStudy
+from .cache import PreparedCache as PreparedCache
 from .card import Card as Card
 from .card import Figure as Figure
 from .evaluation import Comparison as Comparison
@@ -17,6 +19,7 @@ from .evaluation import score as score
 from .io import find_studies as find_studies
 from .io import read_study as read_study
 from .io import write_segmentation as write_segmentation
+from .lgg import LGGDataset as LGGDataset
 from .lgg import lgg_split as lgg_split
 from .measures import LesionDetection as LesionDetection
 from .measures import Measures as Measures
@@ -43,6 +46,8 @@ from .preprocessing import Placement as Placement
 from .preprocessing import Prepared as Prepared
 from .preprocessing import Preprocessing as Preprocessing
 from .segmenter import Segmenter as Segmenter
+from .splits import stratified_folds as stratified_folds
+from .splits import stratified_split as stratified_split
 from .study import Geometry as Geometry
 from .study import Segmentation as Segmentation
 from .study import Study as Study

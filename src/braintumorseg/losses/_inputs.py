@@ -1,4 +1,4 @@
-"""What every loss does to its inputs: check, cast to float32, turn logits into probabilities, leave labels out."""
+"""What every loss does to its arguments: check, cast to float32, turn logits into probabilities, leave labels out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,62 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from braintumorseg._checks import wrong
+from braintumorseg._checks import check_in, check_range, wrong
 
 _TOLERANCE = 1e-3  # what resizing and half precision may add to a share
+_HOST = 1  # DLPack's number for the memory of the host
+
+
+def check_overlap(
+    *,
+    from_logits: bool,
+    smooth_nr: float,
+    smooth_dr: float,
+    per: str,
+    class_weights: Sequence[float] | None,
+    ignore: float | None,
+    empty: float | None,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    gamma: float = 1.0,
+) -> None:
+    """Raise ``ValueError`` for an argument that an overlap loss does not take."""
+    check_range("alpha", alpha, 0)
+    check_range("beta", beta, 0)
+    check_range("gamma", gamma, 0, low_open=True)
+    check_range("smooth_dr", smooth_dr, 0, low_open=True)
+    check_range("smooth_nr", smooth_nr, 0, smooth_dr)  # above smooth_dr, a good prediction would cost less than 0
+    check_in("per", per, ("image", "batch"))
+    if empty is not None:
+        check_range("empty", empty, 0, low_open=True)
+    _check_common(from_logits, class_weights, ignore)
+
+
+def check_focal(
+    *, alpha: float, gamma: float, from_logits: bool, class_weights: Sequence[float] | None, ignore: float | None
+) -> None:
+    """Raise ``ValueError`` for an argument that ``binary_focal`` does not take."""
+    check_range("alpha", alpha, 0, 1)
+    check_range("gamma", gamma, 0)
+    _check_common(from_logits, class_weights, ignore)
+
+
+def _check_common(from_logits: bool, class_weights: Sequence[float] | None, ignore: float | None) -> None:
+    check_in("from_logits", from_logits, (False, True))
+    if ignore is not None:
+        check_range("ignore", ignore)
+    if class_weights is not None:
+        for weight in class_weights:
+            check_range("class_weights", weight, 0)
+        if not sum(class_weights) > 0:
+            msg = wrong("class_weights", "above 0 for some class", tuple(class_weights))
+            raise ValueError(msg)
 
 
 def prepare(
     y_true: Any, y_pred: Any, from_logits: bool, ignore: float | None, *, independent: bool = False
 ) -> tuple[Any, Any, Any]:
-    """Return truth, probabilities and weights of pixels, float32, after all checks; bad values become NaN."""
+    """Return truth, probabilities and weights of pixels, float32, within 0 to 1 after all checks; bad values become NaN."""
     check_values(y_true, y_pred, from_logits=from_logits, ignore=ignore)
     y_true, y_pred = (ops.cast(ops.convert_to_tensor(array), "float32") for array in (y_true, y_pred))
     _check_shapes(y_true.shape, y_pred.shape)
@@ -26,39 +73,57 @@ def prepare(
         y_true = ops.where(y_true == ignore, 0.0, y_true)
     if from_logits:
         y_pred = ops.sigmoid(y_pred) if independent or y_pred.shape[-1] == 1 else ops.softmax(y_pred, axis=-1)
-    return _or_nan(y_true), _or_nan(y_pred), weight
+    return _shares(y_true), _shares(y_pred), weight
 
 
-def _or_nan(shares: Any) -> Any:
-    """Return the shares, all NaN if any lies outside 0 to 1, since a compiled function can't raise an error."""
-    worst = ops.max(ops.abs(shares - 0.5))
-    poison = ops.where(worst <= 0.5 + _TOLERANCE, 0.0, float("nan"))
-    return shares + ops.cast(poison, "float32")
+def _shares(values: Any) -> Any:
+    """Move what lies just outside 0 to 1 onto its ends; return NaN if any value lies further out.
+
+    NaN, since a compiled function can't raise an error. ``ops.clip`` would halve the slope at 0 and 1 on JAX.
+    """
+    sound = ops.all(ops.abs(values - 0.5) <= 0.5 + _TOLERANCE)
+    values = ops.where(values < 0, 0.0, ops.where(values > 1, 1.0, values))
+    return ops.where(sound, values, float("nan"))
 
 
 def mean_over_classes(values: Any, class_weights: Sequence[float] | None) -> Any:
     """Average ``(..., classes)`` over the classes."""
     if class_weights is None:
         return ops.mean(values, axis=-1)
-    weights = np.asarray(class_weights, np.float32)
-    if weights.shape != (values.shape[-1],) or not (weights >= 0).all() or weights.sum() <= 0:
-        msg = wrong("class_weights", f"{values.shape[-1]} numbers of at least 0, not all 0", tuple(class_weights))
+    if len(class_weights) != values.shape[-1]:
+        msg = wrong("class_weights", f"{values.shape[-1]} numbers, one a class", tuple(class_weights))
         raise ValueError(msg)
-    return ops.sum(values * (weights / weights.sum()), axis=-1)
+    weights = ops.convert_to_tensor(np.asarray(class_weights, np.float32) / sum(class_weights), "float32")
+    return ops.sum(values * weights, axis=-1)
 
 
 def check_values(y_true: Any, y_pred: Any, *, from_logits: bool, ignore: float | None) -> None:
-    """Refuse NumPy arrays outside 0 to 1; tensors are not looked at, as that would wait for their device."""
+    """Refuse values outside 0 to 1, where they can be seen without waiting for a device."""
     arrays = [("y_true", y_true, "write mask > 0 for masks of 0 and 255, or ignore= for a label to leave out")]
     if not from_logits:
         arrays.append(("y_pred", y_pred, "set from_logits=True for logits"))
     for name, array, advice in arrays:
-        if not isinstance(array, np.ndarray) or array.size == 0:
+        seen = _in_host_memory(array)
+        if seen is None:
             continue
-        seen = array[array != ignore] if name == "y_true" and ignore is not None else array
+        if name == "y_true" and ignore is not None:
+            seen = seen[seen != ignore]
         if seen.size and not (seen.min() >= -_TOLERANCE and seen.max() <= 1 + _TOLERANCE):
-            msg = wrong(name, f"between 0 and 1 ({advice})", f"values from {seen.min():.4g} to {seen.max():.4g}")
+            msg = wrong(
+                name, f"between 0 and 1 ({advice})", f"values from {float(seen.min()):.4g} to {float(seen.max()):.4g}"
+            )
             raise ValueError(msg)
+
+
+def _in_host_memory(array: Any) -> np.ndarray | None:
+    """Return NumPy's view of an array; None if it lies on another device, or is only being traced."""
+    if isinstance(array, np.ndarray | list | tuple):
+        return np.asarray(array)
+    try:
+        device, _ = array.__dlpack_device__()
+    except (AttributeError, ValueError):
+        return None
+    return ops.convert_to_numpy(array) if device == _HOST else None
 
 
 def _check_shapes(y_true: tuple[int | None, ...], y_pred: tuple[int | None, ...]) -> None:

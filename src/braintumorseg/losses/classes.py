@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import keras
 
+from braintumorseg.losses._inputs import check_focal, check_overlap
 from braintumorseg.losses.base import SegmentationLoss
 from braintumorseg.losses.functions import OverlapOptions, binary_focal, dice, focal_tversky, jaccard, tversky
 
@@ -18,25 +19,30 @@ _DEFAULTS = {
 }
 
 
-def _complete(options: OverlapOptions) -> dict[str, Any]:
+def _complete(options: OverlapOptions, **own: float) -> dict[str, Any]:
     """Fill options with their defaults, so that a stored loss stays what it was if a default ever changes.
 
     Raises:
         TypeError: If there is no such option.
+        ValueError: If one is not what its function takes.
     """
     unknown = sorted(options.keys() - _DEFAULTS.keys())
     if unknown:
         msg = f"unknown option {unknown[0]!r}; allowed are {', '.join(_DEFAULTS)}"
         raise TypeError(msg)
-    return {**_DEFAULTS, **options}
+    complete = {**own, **_DEFAULTS, **options}
+    check_overlap(**complete)
+    return complete
 
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class Dice(SegmentationLoss):
-    """``dice`` as a Keras loss; what an empty truth costs stands in ``tversky``.
+    """``dice`` as a Keras loss.
+
+    Truth and prediction empty: 0. Truth empty, F pixels predicted: F / (F + ``empty``). Prediction empty, truth not: 1.
 
     Args:
-        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        name: Its name in the logs; ``reduction`` as in every Keras loss.
         **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
@@ -51,11 +57,10 @@ class Dice(SegmentationLoss):
         self,
         *,
         name: str = "dice_loss",
-        reduction: str = "sum_over_batch_size",
-        dtype: Any = None,
+        reduction: str | None = "sum_over_batch_size",
         **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(name, reduction, dtype, **_complete(options))
+        super().__init__(name, reduction, **_complete(options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -64,12 +69,14 @@ class Dice(SegmentationLoss):
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class Tversky(SegmentationLoss):
-    """``tversky`` as a Keras loss; what an empty truth costs stands there.
+    """``tversky`` as a Keras loss.
+
+    Truth and prediction empty: 0. Truth empty, F pixels predicted: F / (F + ``empty``). Prediction empty, truth not: 1.
 
     Args:
         alpha: Weight of false positives.
         beta: Weight of false negatives.
-        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        name: Its name in the logs; ``reduction`` as in every Keras loss.
         **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
@@ -86,11 +93,10 @@ class Tversky(SegmentationLoss):
         beta: float = 0.7,
         *,
         name: str = "tversky_loss",
-        reduction: str = "sum_over_batch_size",
-        dtype: Any = None,
+        reduction: str | None = "sum_over_batch_size",
         **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(name, reduction, dtype, alpha=alpha, beta=beta, **_complete(options))
+        super().__init__(name, reduction, **_complete(options, alpha=alpha, beta=beta))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -99,13 +105,16 @@ class Tversky(SegmentationLoss):
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class FocalTversky(SegmentationLoss):
-    """``focal_tversky`` as a Keras loss; what an empty truth costs stands in ``tversky``.
+    """``focal_tversky`` as a Keras loss.
+
+    Truth and prediction empty: 0. Truth empty, F pixels predicted: (F / (F + ``empty``)) ** (1 / gamma). Prediction empty,
+    truth not: 1.
 
     Args:
         alpha: Weight of false positives.
         beta: Weight of false negatives.
         gamma: The power is its inverse.
-        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        name: Its name in the logs; ``reduction`` as in every Keras loss.
         **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
@@ -123,11 +132,10 @@ class FocalTversky(SegmentationLoss):
         gamma: float = 4 / 3,
         *,
         name: str = "focal_tversky_loss",
-        reduction: str = "sum_over_batch_size",
-        dtype: Any = None,
+        reduction: str | None = "sum_over_batch_size",
         **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(name, reduction, dtype, alpha=alpha, beta=beta, gamma=gamma, **_complete(options))
+        super().__init__(name, reduction, **_complete(options, alpha=alpha, beta=beta, gamma=gamma))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -136,10 +144,12 @@ class FocalTversky(SegmentationLoss):
 
 @keras.saving.register_keras_serializable("braintumorseg")
 class Jaccard(SegmentationLoss):
-    """``jaccard`` as a Keras loss; what an empty truth costs stands in ``tversky``.
+    """``jaccard`` as a Keras loss.
+
+    Truth and prediction empty: 0. Truth empty, F pixels predicted: F / (F + ``empty``). Prediction empty, truth not: 1.
 
     Args:
-        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        name: Its name in the logs; ``reduction`` as in every Keras loss.
         **options: The others of ``tversky``, such as ``from_logits``, ``class_weights`` or ``empty``.
 
     Examples:
@@ -154,11 +164,10 @@ class Jaccard(SegmentationLoss):
         self,
         *,
         name: str = "jaccard_loss",
-        reduction: str = "sum_over_batch_size",
-        dtype: Any = None,
+        reduction: str | None = "sum_over_batch_size",
         **options: Unpack[OverlapOptions],
     ) -> None:
-        super().__init__(name, reduction, dtype, **_complete(options))
+        super().__init__(name, reduction, **_complete(options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value a sample."""
@@ -173,7 +182,7 @@ class BinaryFocal(SegmentationLoss):
         alpha: Weight of true pixels.
         gamma: How much pixels that are right already are played down.
         from_logits: As in ``binary_focal``, and so the next ones, down to ``ignore``.
-        name: Its name in the logs; ``reduction`` and ``dtype`` as in every Keras loss.
+        name: Its name in the logs; ``reduction`` as in every Keras loss.
 
     Examples:
         >>> import numpy as np
@@ -192,11 +201,11 @@ class BinaryFocal(SegmentationLoss):
         class_weights: Sequence[float] | None = None,
         ignore: float | None = None,
         name: str = "binary_focal_loss",
-        reduction: str = "sum_over_batch_size",
-        dtype: Any = None,
+        reduction: str | None = "sum_over_batch_size",
     ) -> None:
+        check_focal(alpha=alpha, gamma=gamma, from_logits=from_logits, class_weights=class_weights, ignore=ignore)
         super().__init__(
-            name, reduction, dtype,
+            name, reduction,
             alpha=alpha, gamma=gamma, from_logits=from_logits, class_weights=class_weights, ignore=ignore,
         )  # fmt: skip
 

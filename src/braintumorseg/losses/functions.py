@@ -7,8 +7,8 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from keras import ops
 
-from braintumorseg._checks import check_in, check_range
-from braintumorseg.losses._inputs import mean_over_classes, prepare
+from braintumorseg._checks import check_range
+from braintumorseg.losses._inputs import check_focal, check_overlap, mean_over_classes, prepare
 
 Per = Literal["image", "batch"]
 
@@ -62,11 +62,11 @@ def tversky(
         alpha: Weight of false positives, at least 0.
         beta: Weight of false negatives, at least 0; above ``alpha``, it favours recall.
         from_logits: Whether ``y_pred`` are logits. A sigmoid is applied to one class, a softmax over several.
-        smooth_nr: Added to the numerator.
+        smooth_nr: Added to the numerator; at most ``smooth_dr``.
         smooth_dr: Added to the denominator, above 0. Equal terms of 1 give the smoothed index of many codes, which
             costs 0 at a perfect prediction and less than 1 for missing a tiny region.
         per: ``"image"`` counts pixels sample by sample; ``"batch"`` counts them over the batch, as if it were one image,
-            and gives every sample that one value.
+            and gives every sample that one value; of several replicas, each counts its own part of the batch.
         class_weights: Weight of each class in a sample's value; equal by default.
         ignore: Pixels where ``y_true`` has this value take no part.
         empty: What a class without any true pixel costs: F / (F + ``empty``), F being the false positives in pixels;
@@ -91,13 +91,10 @@ def tversky(
         >>> round(float(tversky(y_true, y_pred, alpha=0.3, beta=0.7)[0]), 4)  # TP 1, FP 1, FN 1
         0.5
     """
-    check_range("alpha", alpha, 0)
-    check_range("beta", beta, 0)
-    check_range("smooth_nr", smooth_nr, 0)
-    check_range("smooth_dr", smooth_dr, 0, low_open=True)
-    check_in("per", per, ("image", "batch"))
-    if empty is not None:
-        check_range("empty", empty, 0, low_open=True)
+    check_overlap(
+        alpha=alpha, beta=beta, from_logits=from_logits, smooth_nr=smooth_nr, smooth_dr=smooth_dr, per=per,
+        class_weights=class_weights, ignore=ignore, empty=empty,
+    )  # fmt: skip
     y_true, y_pred, weight = prepare(y_true, y_pred, from_logits, ignore)
 
     axes = tuple(range(0 if per == "batch" else 1, len(y_pred.shape) - 1))
@@ -117,7 +114,8 @@ def dice(y_true: Any, y_pred: Any, **options: Unpack[OverlapOptions]) -> Any:
     Args:
         y_true: As for ``tversky``.
         y_pred: As for ``tversky``.
-        **options: Those of ``tversky`` save ``alpha`` and ``beta``.
+        **options: Those of ``tversky`` save ``alpha`` and ``beta``. The smoothing terms go with TP, not with 2 TP, so that
+            half of what other codes call ``smooth`` does the same.
 
     Returns:
         Float32 array ``(batch,)``, 0 to 1.
@@ -250,8 +248,7 @@ def binary_focal(
         >>> round(float(binary_focal(y_true, 0.5 * y_true)[0]), 4)  # 0.25 * 0.5 ** 2 * log(2)
         0.0433
     """
-    check_range("alpha", alpha, 0, 1)
-    check_range("gamma", gamma, 0)
+    check_focal(alpha=alpha, gamma=gamma, from_logits=from_logits, class_weights=class_weights, ignore=ignore)
     logits = ops.cast(ops.convert_to_tensor(y_pred), "float32") if from_logits else None
     y_true, y_pred, weight = prepare(y_true, y_pred, from_logits, ignore, independent=True)
     if logits is None:
