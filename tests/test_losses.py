@@ -592,6 +592,14 @@ def test_bad_values_in_a_compiled_function_give_nan_not_a_plausible_number(loss)
     assert np.isnan(model.evaluate(GUESS, TRUTH * 255, verbose=0))
 
 
+def test_an_eager_run_names_the_cause():
+    inputs = keras.Input((2, 2, 1))
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs))
+    model.compile("sgd", losses.Dice() + keras.losses.BinaryCrossentropy(), run_eagerly=True)
+    with pytest.raises(ValueError, match="write mask > 0 for masks of 0 and 255"):
+        model.fit(GUESS, TRUTH * 255, verbose=0)
+
+
 @pytest.mark.parametrize("loss", [*FUNCTIONS, losses.binary_focal])
 def test_other_shapes_are_refused(loss):
     with pytest.raises(
