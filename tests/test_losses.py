@@ -179,6 +179,15 @@ def test_logits_of_several_classes_are_what_a_softmax_takes():
     )
 
 
+def test_focal_takes_several_channels_as_independent():
+    logits = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    truth = (logits > 0.5).astype(np.float32)
+    each = [values(losses.binary_focal(truth[..., [c]], logits[..., [c]], from_logits=True)) for c in range(3)]
+    np.testing.assert_allclose(
+        values(losses.binary_focal(truth, logits, from_logits=True)), np.mean(each, 0), rtol=1e-5
+    )
+
+
 def test_focal_of_extreme_logits_is_finite():
     logits = np.array([1e4, -1e4], np.float32).reshape(1, 2, 1)
     truth = np.array([0, 1], np.float32).reshape(1, 2, 1)

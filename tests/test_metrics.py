@@ -538,4 +538,16 @@ def test_bad_values_that_can_not_be_refused_give_nan(kind, per, empty, truth, pr
     """Inside a compiled function no error can be raised; the score does not look like one that is right."""
     metric = kind(per, empty=empty)
     metric.update_state(masks([1, 0], [0, 0]), masks([1, 0], [1, 1]))
-    assert np.isnan(score(metric, *(keras.ops.convert_to_tensor(masks(part)) for part in (truth, prediction))))
+    bad = [keras.ops.convert_to_tensor(masks(part)) for part in (truth, prediction)]
+    with pytest.raises(ValueError, match="must be between 0 and 1"):
+        metric.update_state(*bad)  # nothing is compiled here, and the values lie in the host's memory
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.function(metric.update_state)(*bad)
+        assert np.isnan(float(metric.result()))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        variables = jax.jit(metric.stateless_update_state)([each.value for each in metric.variables], *bad)
+        assert np.isnan(float(metric.stateless_result(variables)))
