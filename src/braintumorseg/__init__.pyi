@@ -39,6 +39,7 @@ from .measures import volume_ml as volume_ml
 from .models import build_resunet as build_resunet
 from .models import build_unet as build_unet
 from .phantom import make_study as make_study
+from .pipeline import SamplingConfig as SamplingConfig
 from .plots import overlay as overlay
 from .plots import save_overlay as save_overlay
 from .postprocessing import to_mask as to_mask
@@ -51,5 +52,12 @@ from .splits import stratified_split as stratified_split
 from .study import Geometry as Geometry
 from .study import Segmentation as Segmentation
 from .study import Study as Study
+from .training import CoarseConfig as CoarseConfig
+from .training import OptimizerConfig as OptimizerConfig
+from .training import TrainConfig as TrainConfig
+from .training import plot_curves as plot_curves
+from .training import plot_worst_slices as plot_worst_slices
+from .training import recipes as recipes
+from .training import train as train
 from .zoo import list_pretrained as list_pretrained
 from .zoo import load_pretrained as load_pretrained

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
@@ -17,11 +18,19 @@ from numpy.typing import NDArray
 from braintumorseg._checks import DataError
 from braintumorseg.io import read_study
 from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.study import Study
 
 # Raise it when the layout of an entry changes. What is computed is known by the code of preprocessing.py itself, since a
 # number that someone forgets to raise would train on another preprocessing than the one that is stored with the weights.
 _VERSION = 1
-_CODE = hashlib.sha256(Path(inspect.getfile(Preprocessing)).read_bytes()).hexdigest()
+
+
+def _code(thing: object) -> str:
+    """Return a hash of the file that a class or a function stands in."""
+    return hashlib.sha256(Path(inspect.getfile(thing)).read_bytes()).hexdigest()  # type: ignore[arg-type]
+
+
+_CODE = _code(Preprocessing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +65,8 @@ class PreparedCache:
     Args:
         folder: Where the entries are; made if need be.
         preprocessing: What is applied to every study.
+        change: What is done to every study before, such as ``brain_alone``: a function at the top of a module, whose code
+            entries depend on.
 
     Examples:
         >>> from braintumorseg import PreparedCache, Preprocessing
@@ -69,9 +80,16 @@ class PreparedCache:
         ((2, 32, 32, 3), (2, 32, 32), [False, False])
     """
 
-    def __init__(self, folder: str | PathLike[str], preprocessing: Preprocessing) -> None:
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        preprocessing: Preprocessing,
+        *,
+        change: Callable[[Study], Study] | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.preprocessing = preprocessing
+        self.change = change
 
     def get(self, path: str | PathLike[str]) -> CachedStudy:
         """Return a study, prepared anew only where no entry fits.
@@ -102,7 +120,8 @@ class PreparedCache:
 
     def _entry(self, path: Path) -> Path:
         """Return where a study is kept: one folder a study and preprocessing, one file a state of the study's files."""
-        identity = _digest(str(path), self.preprocessing.get_config())
+        change = [self.change.__qualname__, _code(self.change)] if self.change else []
+        identity = _digest(str(path), self.preprocessing.get_config(), *change)
         state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(path)]
         return self.folder / f"{path.name}-{identity}" / f"{_digest(_VERSION, _CODE, state)}.npy"
 
@@ -120,6 +139,8 @@ class PreparedCache:
     def _build(self, path: Path, entry: Path) -> None:
         """Prepare a study and write it: all images, then all targets, in one file that appears at once."""
         study = read_study(path)
+        if self.change is not None:
+            study = self.change(study)
         if study.mask is None:
             msg = f"{path}: has no mask; training needs the truth"
             raise DataError(msg)

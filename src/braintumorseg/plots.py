@@ -61,8 +61,8 @@ def overlay(study: Study, segmentation: Segmentation, *, max_slices: int = 12) -
     for axes, index in zip(figure.subplots(rows, columns, squeeze=False).flat, chosen, strict=False):
         axes.imshow(image[index], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=row_mm / column_mm)
         if study.mask is not None:
-            _outline(axes, study.mask[index], TRUTH_COLOUR)
-        _outline(axes, segmentation.mask[index], FOUND_COLOUR)
+            draw_outline(axes, study.mask[index], TRUTH_COLOUR)
+        draw_outline(axes, segmentation.mask[index], FOUND_COLOUR)
         axes.set_title(f"slice {index + 1}", color="white", fontsize=8, pad=2)
     for axes in figure.axes:
         axes.set_axis_off()
@@ -108,7 +108,8 @@ def _choose_slices(mask: NDArray[np.bool_], count: int) -> list[int]:
     ]
 
 
-def _outline(axes: Any, mask: NDArray[np.bool_], colour: str) -> None:
+def draw_outline(axes: Any, mask: NDArray[np.bool_], colour: str) -> None:
+    """Draw the outline of one slice's mask; nothing where it is empty."""
     if mask.any():
         # A rim of air lets the outline close where the tumour touches the border.
         padded = np.pad(mask, 1).astype(np.float32)

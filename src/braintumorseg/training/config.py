@@ -1,0 +1,359 @@
+"""What a training run is, in full: a frozen configuration that goes to TOML and back."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import tomli_w
+
+from braintumorseg import losses, models
+from braintumorseg._checks import DataError, check_in, check_integer, check_range, wrong
+from braintumorseg._files import replacing
+from braintumorseg.augmentation import Augmentation
+from braintumorseg.pipeline import SamplingConfig
+from braintumorseg.preprocessing import Preprocessing
+
+RECIPES = Path(__file__).with_name("recipes")
+
+_LOSSES = {
+    "binary_crossentropy": keras.losses.BinaryCrossentropy,
+    "binary_focal": losses.BinaryFocal,
+    "dice": losses.Dice,
+    "focal_tversky": losses.FocalTversky,
+    "jaccard": losses.Jaccard,
+    "tversky": losses.Tversky,
+}
+_PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW (Loshchilov and Hutter 2019) whose rate rises linearly, then falls along a cosine; averaged weights are kept.
+
+    Attributes:
+        learning_rate: The highest rate.
+        warmup_steps: Batches until it is reached, from a twentieth of it.
+        final_share: The rate of the last step, as a share of the highest.
+        weight_decay: Decoupled from the gradient.
+        clip_norm: Largest norm of all gradients together; 0 for any.
+        ema: Share that an exponential moving average of the weights keeps from step to step; the average is what is
+            validated and kept.
+
+    Raises:
+        ValueError: If an attribute is not as stated.
+    """
+
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    final_share: float = 0.02
+    weight_decay: float = 1e-4
+    clip_norm: float = 0.0
+    ema: float = 0.995
+
+    def __post_init__(self) -> None:
+        check_range("learning_rate", self.learning_rate, 0, low_open=True)
+        check_integer("warmup_steps", self.warmup_steps, 0)
+        check_range("final_share", self.final_share, 0, 1)
+        check_range("weight_decay", self.weight_decay, 0)
+        check_range("clip_norm", self.clip_norm, 0)
+        check_range("ema", self.ema, 0, 1, high_open=True)
+
+    def build(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return the Keras optimizer of a run of so many steps."""
+        warmup = min(self.warmup_steps, steps - 1)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=self.learning_rate / 20 if warmup else self.learning_rate,
+            decay_steps=steps - warmup,
+            alpha=self.final_share,
+            warmup_target=self.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+        return keras.optimizers.AdamW(
+            schedule,
+            weight_decay=self.weight_decay,
+            global_clipnorm=self.clip_norm or None,
+            use_ema=True,
+            ema_momentum=self.ema,
+        )
+
+
+@dataclass(frozen=True)
+class CoarseConfig:
+    """A first part of the training on smaller images, which costs less and ends as well.
+
+    Attributes:
+        size: Side of its square images, in pixels.
+        steps: How many of the run's steps it takes; 0 for none.
+
+    Raises:
+        ValueError: If an attribute is not as stated.
+    """
+
+    size: int = 128
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("size", self.size, 8)
+        check_integer("steps", self.steps, 0)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a training run ends with, but for the data.
+
+    Attributes:
+        name: What the model will be called.
+        model: ``name`` of an architecture (``"resunet"``, ``"unet"``) and arguments of its builder.
+        steps: Batches to train on.
+        batch_size: Slices in a batch, over all devices.
+        seed: Of the first weights, the sampling and the augmentation; any integer from 0.
+        precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
+        round_steps: After so many steps the state is saved and a line is logged; ``steps`` is a multiple of it.
+        validate_every: Rounds from one validation to the next.
+        threshold: A voxel is tumour where its probability is at least this.
+        min_voxels: Components of fewer voxels are dropped by the finished model, but not in validation.
+        preprocessing: As it will travel with the weights.
+        coarse: A first part of the training on smaller images.
+        sampling: Which slices a batch is made of.
+        augmentation: Arguments of ``Augmentation``, but for its sequences and its seed.
+        loss: Terms of the loss: each ``name``, ``weight``, and options of the loss of that name.
+        optimizer: How weights are changed.
+        card: Texts of the finished model's card: ``summary``, ``data``, ``split``, ``licence``, ``intended_use``,
+            ``limits``; those left out are stated from the run.
+
+    Raises:
+        ValueError: If an attribute is not as stated, or a table has a key that nothing reads.
+
+    Examples:
+        >>> from braintumorseg import TrainConfig
+        >>> config = TrainConfig("mine", model={"name": "unet", "filters": [4, 8]}, steps=400)
+        >>> config.write("mine.toml").name
+        'mine.toml'
+        >>> TrainConfig.read("mine.toml") == config
+        True
+    """
+
+    name: str
+    model: Mapping[str, Any]
+    steps: int
+    batch_size: int = 16
+    seed: int = 0
+    precision: str = "float32"
+    round_steps: int = 100
+    validate_every: int = 5
+    threshold: float = 0.5
+    min_voxels: int = 0
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    coarse: CoarseConfig = field(default_factory=CoarseConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    loss: tuple[Mapping[str, Any], ...] = ({"name": "binary_crossentropy"}, {"name": "dice", "per": "batch"})
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    card: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", tuple(dict(term) for term in self.loss))
+        if not isinstance(self.name, str) or not self.name.strip():
+            msg = wrong("name", "a name that is not empty", repr(self.name))
+            raise ValueError(msg)
+        for name in ("steps", "batch_size", "round_steps", "validate_every"):
+            check_integer(name, getattr(self, name), 1)
+        check_integer("seed", self.seed, 0)
+        check_integer("min_voxels", self.min_voxels, 0)
+        check_range("threshold", self.threshold, 0, 1, low_open=True)
+        check_in("precision", self.precision, _PRECISIONS)
+        for name, steps in (("steps", self.steps), ("coarse.steps", self.coarse.steps)):
+            if steps % self.round_steps:
+                msg = wrong(name, f"a multiple of round_steps, which is {self.round_steps}", steps)
+                raise ValueError(msg)
+        if self.coarse.steps > self.steps:
+            msg = wrong("coarse.steps", f"at most steps, which is {self.steps}", self.coarse.steps)
+            raise ValueError(msg)
+        _check_keys("card", self.card, ("summary", "data", "split", "licence", "intended_use", "limits"))
+        multiple = 2 ** (len(self.architecture["filters"]) - 1)
+        sizes = {"preprocessing.size": self.preprocessing.size} | (
+            {"coarse.size": self.coarse.size} if self.coarse.steps else {}
+        )
+        for name, size in sizes.items():
+            if size % multiple:
+                msg = wrong(name, f"a multiple of {multiple}, as the model halves it", size)
+                raise ValueError(msg)
+        self.build_augmentation()
+        self.build_loss()
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Name of the architecture, and every argument of its builder, as a preset stores them."""
+        arguments = dict(self.model)
+        name = arguments.pop("name", None)
+        check_in("model.name", name, tuple(models.ARCHITECTURES))
+        known = inspect.signature(models.ARCHITECTURES[name]).parameters
+        _check_keys("model", arguments, tuple(set(known) - {"input_shape"}))
+        defaults = {key: parameter.default for key, parameter in known.items()}
+        complete = {**defaults, "input_shape": (None, None, len(self.preprocessing.sequences)), **arguments}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in complete.items()}
+        return {"name": name, **plain}
+
+    def build_model(self) -> keras.Model:
+        """Return a new model, its weights drawn from the seed."""
+        arguments = self.architecture
+        builder = models.ARCHITECTURES[arguments.pop("name")]
+        keras.utils.set_random_seed(self.seed)
+        return builder(**arguments)
+
+    def build_augmentation(self) -> Augmentation:
+        """Return what is done to the batches."""
+        known = inspect.signature(Augmentation).parameters
+        _check_keys("augmentation", self.augmentation, tuple(set(known) - {"kwargs", "sequences", "seed"}))
+        return Augmentation(**self.augmentation, sequences=self.preprocessing.sequences, seed=self.seed)
+
+    def build_loss(self) -> keras.losses.Loss:
+        """Return the loss: the weighted sum of its terms."""
+        terms = []
+        for term in self.loss:
+            options = dict(term)
+            name, weight = options.pop("name", None), options.pop("weight", 1.0)
+            check_in("loss.name", name, tuple(_LOSSES))
+            try:
+                terms.append((_LOSSES[name](**options), weight))
+            except (TypeError, ValueError) as error:
+                msg = f"loss {name}: {error}"
+                raise ValueError(msg) from error
+        return losses.WeightedSum(terms)
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """Return a configuration with some attributes changed."""
+        return replace(self, **changes)
+
+    def set(self, assignments: Iterable[str]) -> TrainConfig:
+        """Return a configuration with some values changed, as the command line states them.
+
+        Args:
+            assignments: Each ``key=value``: keys of tables with a dot (``optimizer.learning_rate=3e-4``), values as in TOML,
+                texts with or without quotes.
+
+        Raises:
+            ValueError: If a key is unknown or a value is not allowed.
+
+        Examples:
+            >>> from braintumorseg import TrainConfig
+            >>> config = TrainConfig("mine", model={"name": "unet", "filters": [4, 8]}, steps=400)
+            >>> config.set(["steps=200", "optimizer.ema=0.9"]).optimizer.ema
+            0.9
+        """
+        table = self.get_config()
+        for assignment in assignments:
+            key, equals, text = assignment.partition("=")
+            *path, last = key.strip().split(".")
+            place = table
+            for name in path:
+                place = place.get(name) if isinstance(place, dict) else None  # type: ignore[assignment]
+            open_tables = (["model"], ["augmentation"], ["card"])
+            if not equals or not isinstance(place, dict) or (last not in place and path not in open_tables):
+                msg = wrong("set", f"key=value with a key of the configuration ({', '.join(table)})", repr(assignment))
+                raise ValueError(msg)
+            place[last] = _value(text.strip())
+        return TrainConfig.from_config(table)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the attributes as plain data that TOML and JSON can hold."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=dict))
+        return plain
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TrainConfig:
+        """Build from what ``get_config`` returned; what is left out keeps its default.
+
+        Raises:
+            ValueError: If a key is unknown or lacking, or a value is not allowed.
+        """
+        _check_keys("configuration", config, tuple(each.name for each in fields(cls)))
+        values = dict(config)
+        for name, kind in (
+            ("preprocessing", Preprocessing),
+            ("coarse", CoarseConfig),
+            ("sampling", SamplingConfig),
+            ("optimizer", OptimizerConfig),
+        ):
+            if name in values:
+                _check_keys(name, values[name], tuple(each.name for each in fields(kind)))
+                values[name] = kind(**values[name])
+        lacking = [name for name in ("name", "model", "steps") if name not in values]
+        if lacking:
+            msg = wrong("configuration", "a table with name, model and steps", f"one without {lacking[0]}")
+            raise ValueError(msg)
+        return cls(**values)
+
+    @classmethod
+    def read(cls, source: str | PathLike[str]) -> TrainConfig:
+        """Read a configuration.
+
+        Args:
+            source: Name of a released recipe (``recipes()`` lists them), or a path to a TOML file.
+
+        Raises:
+            DataError: If there is no such file, or it is not a configuration; the message says where.
+        """
+        path = RECIPES / f"{source}.toml" if str(source) in recipes() else Path(source)
+        try:
+            return cls.from_config(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            allowed = f"expected a TOML file, or one of the recipes {', '.join(recipes())}"
+            msg = f"{path}: can't be read ({error.strerror}); {allowed}"
+            raise DataError(msg) from error
+        except (ValueError, TypeError) as error:  # not TOML, not UTF-8, or a value of the wrong kind
+            msg = f"{path}: {error}"
+            raise DataError(msg) from error
+
+    def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the configuration as TOML, every value stated.
+
+        Raises:
+            DataError: If the file exists and may not be replaced, or can't be written.
+        """
+        path = Path(path)
+        with replacing(path, overwrite=overwrite) as beside:
+            beside.write_text(tomli_w.dumps(self.get_config()), encoding="utf-8")
+        return path
+
+    def digest(self) -> str:
+        """Return a short hash: two configurations have the same one if, and only if, they are the same."""
+        return hashlib.sha256(json.dumps(self.get_config(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def recipes() -> list[str]:
+    """Return the names of the released recipes, which ``TrainConfig.read`` takes.
+
+    Examples:
+        >>> from braintumorseg import recipes
+        >>> "resunet-lgg" in recipes()
+        True
+    """
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def _check_keys(name: str, table: object, known: Iterable[str]) -> None:
+    if not isinstance(table, Mapping):
+        msg = wrong(name, "a table", repr(table))
+        raise ValueError(msg)
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        msg = wrong(name, f"a table with keys out of {', '.join(sorted(known))}", f"the key {unknown[0]!r}")
+        raise ValueError(msg)
+
+
+def _value(text: str) -> Any:
+    """Read a value as TOML does; what TOML can't read is a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,130 @@
+"""What happens after each round of a run: validation of the averaged weights, the log, the state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from braintumorseg._checks import DataError
+from braintumorseg._files import replacing
+from braintumorseg.callbacks import PatientDice
+from braintumorseg.training.config import TrainConfig
+from braintumorseg.training.state import save_state
+
+STATE_FILE = "state.safetensors"
+LOG_FILE = "log.csv"
+
+Keep = Callable[[keras.Model, Mapping[str, float]], None]
+"""Stores a model that is the best so far, with the validation patients' Dice."""
+
+
+class Rounds(keras.callbacks.Callback):
+    """Ends each round: validate, keep the best, log, save the state, in this order and from stored numbers alone.
+
+    A run that is killed between any two of these goes on from the state before, and writes the same again.
+
+    Args:
+        config: The run's configuration.
+        out: The run's folder.
+        averaged: A second model of the same kind, which gets the averaged weights.
+        validation: Measures a model on the validation patients; ``None`` where there are none.
+        keep_best: Stores the averaged model where its validation is the best so far.
+        info: What the run knows: ``config``, ``patients``, ``step`` and ``log``.
+        name_batch: Names what a step was trained on.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        out: Path,
+        averaged: keras.Model,
+        validation: PatientDice | None,
+        keep_best: Keep,
+        info: Mapping[str, Any],
+        name_batch: Callable[[int], str],
+    ) -> None:
+        super().__init__()
+        self.config, self.out, self.averaged, self.validation = config, out, averaged, validation
+        self.keep_best, self.name_batch = keep_best, name_batch
+        self.info = dict(info)
+        self._writer = tf.summary.create_file_writer(str(out / "tensorboard"))
+        if validation is not None:
+            validation.set_model(averaged)
+
+    @property
+    def best(self) -> float:
+        """The best mean of the validation patients' Dice so far; minus infinity before the first."""
+        means = [line["val_patient_dice"] for line in self.info["log"] if "val_patient_dice" in line]
+        return max(means, default=-math.inf)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Stop at a loss that is no number: what follows would be trained on it."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            step = self.info["step"] + batch
+            good = f"the last good state is that of step {self.info['step']}, {self.out / STATE_FILE}"
+            msg = f"the loss is {loss} at step {step}, with the slices {self.name_batch(step)}; "
+            raise DataError(msg + (good if self.info["step"] else "there is no good state before it"))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """End the round."""
+        step = (epoch + 1) * self.config.round_steps
+        line: dict[str, Any] = {"step": step, "loss": float((logs or {})["loss"])}
+        line["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        last = step == self.config.steps
+        if last or (epoch + 1) % self.config.validate_every == 0:
+            copy_averages(self.model, self.averaged)
+            if self.validation is not None:
+                line |= self._validate(epoch)
+        if logs is not None:
+            logs.update({key: value for key, value in line.items() if key.startswith("val_")})
+        self.info = self.info | {"step": step, "log": [*self.info["log"], line]}
+        self._write_log(line)
+        save_state(self.out / STATE_FILE, self.model, self.info)
+
+    def _validate(self, epoch: int) -> dict[str, Any]:
+        assert self.validation is not None
+        self.validation.set_params({"epochs": epoch + 1})
+        logs: dict[str, Any] = {}
+        self.validation.on_epoch_end(epoch, logs)
+        patients = self.validation.per_patient
+        if not self.best >= logs["val_patient_dice"]:
+            self.keep_best(self.averaged, patients)
+        return logs | {"patients": patients}
+
+    def _write_log(self, line: Mapping[str, Any]) -> None:
+        with replacing(self.out / LOG_FILE, overwrite=True) as beside:
+            log_table(self.info["log"]).to_csv(beside, index=False)
+        with self._writer.as_default(step=line["step"]):
+            for key, value in line.items():
+                if key not in ("step", "patients"):
+                    tf.summary.scalar(key, value)
+        self._writer.flush()
+
+
+def log_table(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the log as a table: one row a round, one column a validation patient after the others."""
+    columns = ["step", "loss", "learning_rate", "val_patient_dice", "val_patient_dice_median"]
+    flat = [
+        {**{key: value for key, value in line.items() if key != "patients"}, **line.get("patients", {})} for line in log
+    ]
+    patients = sorted({name for line in log for name in line.get("patients", {})})
+    return pd.DataFrame(flat, columns=[*columns, *patients])
+
+
+def copy_averages(model: keras.Model, averaged: keras.Model) -> None:
+    """Give a model the moving averages of another one's weights, and its statistics of normalisation as they are."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # mixed precision wraps it
+    averages = {
+        id(variable): average
+        for variable, average in zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True)
+    }
+    for source, target in zip(model.variables, averaged.variables, strict=True):
+        target.assign(np.asarray(averages.get(id(source), source).numpy()))

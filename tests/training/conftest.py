@@ -1,0 +1,45 @@
+"""Small studies on disk and a small configuration, for runs of seconds."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from braintumorseg import Preprocessing, TrainConfig, make_study
+
+
+def write_case(folder, seed, slices=4):
+    """Write a phantom as a folder of slices and masks, as the LGG dataset does."""
+    study = make_study(seed=seed, shape=(slices, 64, 64))
+    folder.mkdir(parents=True)
+    pixels = np.round(study.volume).astype(np.uint8)
+    for number, (image, mask) in enumerate(zip(pixels, study.mask, strict=True), 1):
+        Image.fromarray(image).save(folder / f"{folder.name}_{number}.tif")
+        Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{folder.name}_{number}_mask.tif")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory):
+    """Paths of four small patients, one of them the validation patient."""
+    root = tmp_path_factory.mktemp("cases")
+    return [write_case(root / f"case_{seed}", seed, slices=6) for seed in range(4)]
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A configuration that uses every part of a run: coarse images, studies without skull, dropout, validation."""
+    return TrainConfig.from_config(
+        {
+            "name": "tiny",
+            "model": {"name": "unet", "filters": [4, 8], "dropout": 0.2},
+            "steps": 8,
+            "batch_size": 4,
+            "round_steps": 2,
+            "validate_every": 2,
+            "preprocessing": Preprocessing(size=32).get_config(),
+            "coarse": {"size": 16, "steps": 4},
+            "sampling": {"stripped_share": 0.25},
+            "augmentation": {"sequence_dropout": 0.3},
+            "optimizer": {"warmup_steps": 2, "ema": 0.5},
+        }
+    )

@@ -1,0 +1,202 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from braintumorseg import DataError, LGGDataset, dice, lgg_split, load_pretrained, make_study, read_study, train
+from braintumorseg.pipeline import Sampler
+
+# Each process computes on one thread, where the same steps give the same bits.
+SCRIPT = """
+import sys
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+if sys.argv[2] == "mirrored":
+    one = tf.config.LogicalDeviceConfiguration()
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [one, one])
+from braintumorseg import TrainConfig, train
+train(TrainConfig.read("config.toml"), sys.argv[4:], sys.argv[3:4], sys.argv[1], cache="cache", strategy=sys.argv[2])
+"""
+ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def start(config, cases, out, strategy="none"):
+    config.write("config.toml", overwrite=True)
+    command = [sys.executable, "-c", SCRIPT, out, strategy, *map(str, cases)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return errors
+
+
+def kill_after(process, out, rounds):
+    """Kill a run as the machine would, as soon as it has logged so many rounds: between its log and its state, mostly."""
+    log = Path(out) / "log.csv"
+    for _ in range(30000):
+        if log.exists() and len(log.read_text().splitlines()) > rounds:
+            break
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_run_killed_twice_ends_as_one_that_never_was(tiny, cases):
+    config = tiny.set(["steps=24", "coarse.steps=12", "validate_every=3"])
+    finish(start(config, cases, "whole"))
+    for rounds in (2, 7):
+        kill_after(start(config, cases, "killed"), "killed", rounds)
+    finish(start(config, cases, "killed"))
+    for name in ("state.safetensors", "best/model.safetensors", "last/model.safetensors"):
+        whole, killed = load_file(f"whole/{name}"), load_file(f"killed/{name}")
+        assert whole.keys() == killed.keys()
+        for key, array in whole.items():
+            np.testing.assert_array_equal(array, killed[key], err_msg=f"{name}: {key}")
+    assert Path("whole/log.csv").read_text() == Path("killed/log.csv").read_text()
+
+
+def test_two_devices_train_as_one_does(tiny, cases):
+    """The same batches, each shared by two: other sums in the normalisation of each half, so alike and not the same."""
+    config = tiny.set(["model.normalization=group", "model.dropout=0", "loss=[{name='binary_crossentropy'}]"])
+    finish(start(config, cases, "one"))
+    finish(start(config, cases, "two", "mirrored"))
+    one, two = load_file("one/last/model.safetensors"), load_file("two/last/model.safetensors")
+    assert one.keys() == two.keys()
+    for key, array in one.items():
+        np.testing.assert_allclose(array, two[key], atol=2e-4, err_msg=key)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, cases, tmp_path_factory):
+    """The folder of a finished run, and what it returned."""
+    out = tmp_path_factory.mktemp("finished")
+    return out, train(tiny, cases[1:], cases[:1], out, progress=False)
+
+
+def test_what_a_run_leaves(finished, cases):
+    out, segmenter = finished
+    assert {path.name for path in out.iterdir()} == {
+        *("config.toml", "state.safetensors", "log.csv", "tensorboard", "cache"),
+        *("best", "last", "curves.png", "worst.png"),
+    }
+    log = pd.read_csv(out / "log.csv")
+    assert log["step"].tolist() == [2, 4, 6, 8]
+    assert log["loss"].between(0, 5).all()
+    assert log["val_patient_dice"].notna().tolist() == [False, True, False, True]
+    study = read_study(cases[0])
+    measured = dice(study.mask, load_pretrained(out / "last").predict(study).mask)
+    assert measured == pytest.approx(log["case_0"].iloc[-1], abs=1e-6)
+    best = load_pretrained(out / "best")
+    assert best.card.figures[0].value == pytest.approx(log["val_patient_dice"].max(), abs=1e-4)
+    np.testing.assert_array_equal(best.predict(study).mask, segmenter.predict(study).mask)
+    with Image.open(out / "curves.png") as curves, Image.open(out / "worst.png") as worst:
+        assert min(*curves.size, *worst.size) > 200
+
+
+def test_a_finished_run_is_not_trained_again(finished, tiny, cases):
+    out, segmenter = finished
+    before = (out / "state.safetensors").stat().st_mtime_ns
+    again = train(tiny, cases[1:], cases[:1], out, progress=False)
+    assert (out / "state.safetensors").stat().st_mtime_ns == before
+    assert again.card == segmenter.card
+
+
+def test_another_configuration_does_not_go_on(finished, tiny, cases):
+    out, _ = finished
+    with pytest.raises(DataError, match="holds a run with another configuration"):
+        train(tiny.replace(seed=1), cases[1:], cases[:1], out, progress=False)
+
+
+def test_other_patients_do_not_go_on(finished, tiny, cases):
+    out, _ = finished
+    with pytest.raises(DataError, match="holds a run on other patients"):
+        train(tiny, cases[2:], cases[:1], out, progress=False)
+
+
+def test_the_loss_falls(tiny, cases, tmp_path):
+    config = tiny.set(
+        ["steps=60", "coarse.steps=30", "round_steps=10", "optimizer.learning_rate=1e-2", "model.dropout=0"]
+    )
+    train(config, cases, (), tmp_path / "out", progress=False)
+    log = pd.read_csv(tmp_path / "out" / "log.csv")
+    assert log["loss"].iloc[-1] < 0.8 * log["loss"].iloc[0]
+    assert log["val_patient_dice"].isna().all()
+
+
+def test_without_validation_the_last_weights_are_the_best(tiny, cases, tmp_path):
+    segmenter = train(tiny, cases, (), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out" / "best").exists()
+    assert not (tmp_path / "out" / "worst.png").exists()
+    assert segmenter.card.figures == ()
+
+
+def test_mixed_precision(tiny, cases, tmp_path):
+    import keras
+
+    try:
+        segmenter = train(
+            tiny.replace(precision="mixed_float16"), cases[1:], cases[:1], tmp_path / "out", progress=False
+        )
+        assert keras.mixed_precision.dtype_policy().name == "float32"  # as it was
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    probabilities = segmenter.predict(make_study(seed=9, shape=(2, 64, 64))).probabilities
+    assert np.isfinite(probabilities).all()
+    assert pd.read_csv(tmp_path / "out" / "log.csv")["loss"].between(0, 5).all()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tiny, cases, tmp_path, monkeypatch):
+    read = Sampler.read
+
+    def poisoned(self, step):
+        images, masks = read(self, step)
+        return images * (np.nan if step == 5 else 1), masks
+
+    monkeypatch.setattr(Sampler, "read", poisoned)
+    message = (
+        r"the loss is nan at step 5, with the slices case_\d\[\d\], .*; the last good state is that of step 4, .*state"
+    )
+    with pytest.raises(DataError, match=message):
+        train(tiny, cases[1:], cases[:1], tmp_path / "out", progress=False)
+    monkeypatch.undo()
+    train(tiny, cases[1:], cases[:1], tmp_path / "out", progress=False)  # goes on from there
+
+
+def test_a_patient_is_on_one_side(tiny, cases, tmp_path):
+    with pytest.raises(DataError, match="case_0: is both trained on and validated on"):
+        train(tiny, cases, cases[:1], tmp_path / "out", progress=False)
+    with pytest.raises(DataError, match="case_1: comes twice"):
+        train(tiny, [cases[1], cases[1]], (), tmp_path / "out", progress=False)
+
+
+def test_what_can_not_be_trained_is_refused(tiny, cases, tmp_path):
+    with pytest.raises(ValueError, match="training must be at least one path"):
+        train(tiny, (), (), tmp_path / "out")
+    with pytest.raises(ValueError, match="strategy must be one of 'none', 'mirrored'; got 'tpu'"):
+        train(tiny, cases, (), tmp_path / "out", strategy="tpu")
+    with pytest.raises(DataError, match="nothing"):
+        train(tiny, ["nothing"], (), tmp_path / "out")
+    assert not (tmp_path / "out" / "state.safetensors").exists()
+
+
+@pytest.mark.lgg
+def test_two_steps_on_the_dataset(tiny, lgg_root, tmp_path):
+    dataset = LGGDataset(lgg_root)
+    training = [name for name in dataset.patients if name in lgg_split("train")][:2]
+    validation = next(name for name in dataset.patients if name in lgg_split("val"))
+    config = tiny.set(["steps=2", "coarse.steps=0"])
+    train(config, map(dataset.path, training), [dataset[validation]], tmp_path / "out", progress=False)
+    assert pd.read_csv(tmp_path / "out" / "log.csv")[validation].between(0, 1).all()
