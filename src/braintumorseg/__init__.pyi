@@ -8,6 +8,11 @@ from .cache import CachedStudy as CachedStudy
 from .cache import PreparedCache as PreparedCache
 from .card import Card as Card
 from .card import Figure as Figure
+from .cross_validation import CrossValidation as CrossValidation
+from .cross_validation import cross_validate as cross_validate
+from .disagreements import Disagreement as Disagreement
+from .disagreements import find_disagreements as find_disagreements
+from .disagreements import write_disagreements as write_disagreements
 from .evaluation import Comparison as Comparison
 from .evaluation import Evaluation as Evaluation
 from .evaluation import Summary as Summary

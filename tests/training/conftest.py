@@ -1,21 +1,9 @@
 """Small studies on disk and a small configuration, for runs of seconds."""
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from braintumorseg import Preprocessing, TrainConfig, make_study
-
-
-def write_case(folder, seed, slices=4):
-    """Write a phantom as a folder of slices and masks, as the LGG dataset does."""
-    study = make_study(seed=seed, shape=(slices, 64, 64))
-    folder.mkdir(parents=True)
-    pixels = np.round(study.volume).astype(np.uint8)
-    for number, (image, mask) in enumerate(zip(pixels, study.mask, strict=True), 1):
-        Image.fromarray(image).save(folder / f"{folder.name}_{number}.tif")
-        Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{folder.name}_{number}_mask.tif")
-    return folder
+from braintumorseg import Preprocessing, TrainConfig
+from cases import write_case
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,8 @@
 """The command line as a user meets it: its streams and exit codes, in this process but for one test."""
 
-import contextlib
-import io
-import os
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
-from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -16,24 +11,9 @@ from PIL import Image
 
 import braintumorseg
 from braintumorseg import dice, list_pretrained, load_pretrained, make_study, read_study
-from braintumorseg.cli import main
+from command_line import run
 
 SHAPE = (4, 96, 96)
-
-
-def run(*arguments, cwd="."):
-    """Run the command line here: TensorFlow takes seconds to start, and one start serves all tests."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(cwd),
-        mock.patch.object(sys, "argv", ["braintumorseg", *map(str, arguments)]),
-        mock.patch.dict(os.environ, {"COLUMNS": "200"}),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as end,
-    ):
-        main()
-    return SimpleNamespace(returncode=end.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 def write_folder(root, seed, masks=True):

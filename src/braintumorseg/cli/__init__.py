@@ -1,0 +1,52 @@
+"""The command line. It speaks to the public API alone, which loads what a command needs and no more."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import braintumorseg as bts
+from braintumorseg.cli._common import DATA, fail, out
+from braintumorseg.cli.cross_validate import cross_validate
+from braintumorseg.cli.demo import demo
+from braintumorseg.cli.predict import predict
+from braintumorseg.cli.train import train
+
+app = typer.Typer(
+    name="braintumorseg",
+    help="Find brain tumours in MRI. For research, not for diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; errors end in one line and an exit code, never in a traceback."""
+    try:
+        app()
+    except bts.DataError as error:
+        fail(str(error), DATA)
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+
+
+def _version(value: bool) -> None:
+    if value:
+        out.print(f"braintumorseg {bts.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (predict, demo, train, cross_validate):
+    app.command()(command)

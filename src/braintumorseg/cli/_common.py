@@ -1,0 +1,118 @@
+"""What the commands share: exit codes, consoles, options, tables of results."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from statistics import mean, median
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import braintumorseg as bts
+
+if TYPE_CHECKING:
+    from braintumorseg import Segmentation, Segmenter, Study
+
+DATA, USAGE = 1, 2
+"""Exit codes: data that can't be used, a command that is wrong."""
+
+out = Console()
+err = Console(stderr=True)
+
+
+class Part(StrEnum):
+    """The parts of the LGG split."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Preset = Annotated[str, typer.Option(help="The pretrained model.")]
+
+
+def fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    sys.stderr.write(f"braintumorseg: error: {line}\n")
+    sys.exit(code)
+
+
+class Row:
+    """One line of the table of results."""
+
+    def __init__(self, name: str, size: str, slices: int, dice: float | None, notes: Sequence[str]) -> None:
+        self.name, self.size, self.slices, self.dice, self.notes = name, size, slices, dice, notes
+
+    @classmethod
+    def of(cls, study: Study, segmentation: Segmentation, *, truth: bool, remarks: Sequence[str] = ()) -> Row:
+        volume = segmentation.volume_ml
+        size = f"{segmentation.voxels} voxels" if volume is None else f"{volume:.1f} mL"
+        notes = [*remarks, *segmentation.notes]
+        dice = None
+        if truth and study.mask is not None:
+            dice = bts.dice(study.mask, segmentation.mask)
+        elif truth:
+            notes.append("no mask to compare with")
+        return cls(study.name, size, segmentation.slices, dice, notes)
+
+
+def print_rows(rows: Sequence[Row], segmenter: Segmenter, *, truth: bool) -> None:
+    if not rows:
+        return
+    out.print(f"Found by {segmenter.name} (for research, not for diagnosis)", highlight=False)
+    table = Table()
+    table.add_column("patient", overflow="fold")
+    table.add_column("tumour", justify="right")
+    table.add_column("slices", justify="right")
+    if truth:
+        table.add_column("Dice", justify="right")
+    table.add_column("notes", overflow="fold")
+    for row in rows:
+        dice = ["-" if row.dice is None else f"{row.dice:.3f}"] if truth else []
+        table.add_row(escape(row.name), row.size, str(row.slices), *dice, escape("; ".join(row.notes)))
+    out.print(table)
+    scores = [row.dice for row in rows if row.dice is not None]
+    if scores:
+        out.print(
+            f"Dice per patient over whole volumes, every slice in: mean {mean(scores):.3f}, median {median(scores):.3f} "
+            f"({len(scores)} {'patient' if len(scores) == 1 else 'patients'})",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def load(preset: str) -> Segmenter:
+    """Load a preset and build its model, so that what frameworks print at their start does not bury the table."""
+    segmenter = bts.load_pretrained(preset)
+    with silent_native_code():
+        _ = segmenter.model
+    return segmenter
+
+
+@contextmanager
+def silent_native_code() -> Iterator[None]:
+    """Drop what native code writes to standard error; Python's own errors are raised, not written, and so survive."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(sink)
+        os.close(kept)
+
+
+def progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)

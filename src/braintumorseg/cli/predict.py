@@ -1,0 +1,115 @@
+"""``braintumorseg predict``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+import braintumorseg as bts
+from braintumorseg.cli._common import (
+    DATA,
+    USAGE,
+    Overwrite,
+    Part,
+    Preset,
+    Row,
+    err,
+    fail,
+    load,
+    print_rows,
+    progress_bar,
+)
+
+
+class Format(StrEnum):
+    """What masks are written as."""
+
+    auto = "auto"
+    nifti = "nifti"
+    tiff = "tiff"
+    png = "png"
+
+
+def predict(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder, or a file for a single study.")],
+    truth: Annotated[bool, typer.Option("--truth", help="Compare with the masks that lie beside the images.")] = False,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Draw each mask on its images (PNG).")] = False,
+    format: Annotated[  # noqa: A002 - the option is called so
+        Format, typer.Option(help="How to write masks; auto is PNG for single images, else NIfTI.")
+    ] = Format.auto,
+    split: Annotated[Part | None, typer.Option(help="Only these patients of the LGG dataset.")] = None,
+    preset: Preset = "resunet-lgg",
+    overwrite: Overwrite = False,
+) -> None:
+    """Find the tumour in one study or in each study of a folder."""
+    if not source.exists():
+        fail(f"{source}: does not exist; expected a study or a folder of studies", USAGE)
+    if preset not in bts.list_pretrained():
+        fail(f"--preset must be one of {', '.join(bts.list_pretrained())}; got {preset}", USAGE)
+    paths = bts.find_studies(source)
+    if split is not None:
+        members = bts.lgg_split(split.value)
+        paths = [path for path in paths if path.name in members]
+        if not paths:
+            fail(f"{source}: holds no patient of the {split.value} part of the LGG split", DATA)
+    jobs = [(path, *_targets(path, output, format, single=len(paths) == 1 and paths[0] == source)) for path in paths]
+    _check_targets(jobs, overlay=overlay, overwrite=overwrite)
+
+    segmenter = load(preset)
+    rows: list[Row] = []
+    failures: list[str] = []
+    with progress_bar() as progress:
+        task = progress.add_task("predicting", total=len(jobs))
+        for path, target, picture in jobs:
+            try:
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", UserWarning)
+                    study = bts.read_study(path)
+                segmentation = segmenter.predict(study)
+                bts.write_segmentation(segmentation, target, overwrite=overwrite)
+                if overlay:
+                    bts.save_overlay(
+                        study if truth else study.with_mask(None), segmentation, picture, overwrite=overwrite
+                    )
+                remarks = [str(warning.message).removeprefix(f"{path}: ") for warning in caught]
+                rows.append(Row.of(study, segmentation, truth=truth, remarks=remarks))
+            except bts.DataError as error:
+                failures.append(str(error))
+            progress.advance(task)
+    print_rows(rows, segmenter, truth=truth)
+    for message in failures:
+        err.print(f"braintumorseg: error: {escape(' '.join(message.split()))}", highlight=False, soft_wrap=True)
+    if failures:
+        fail(f"{len(failures)} of {len(jobs)} studies failed", DATA)
+
+
+def _targets(path: Path, output: Path, format: Format, *, single: bool) -> tuple[Path, Path]:  # noqa: A002
+    """Return where a study's mask and its picture go."""
+    name = path.name.removesuffix(".gz")
+    stem = name if path.is_dir() else Path(name).stem
+    if single and output.name.endswith((".nii", ".nii.gz", ".png", ".tif", ".tiff")):
+        return output, output.with_name(f"{output.name.split('.')[0]}_overlay.png")
+    if format is Format.auto:
+        image = path.is_file() and path.suffix.lower() in (".png", ".tif", ".tiff")
+        format = Format.png if image else Format.nifti  # noqa: A001
+    suffix = {Format.nifti: ".nii.gz", Format.png: ".png", Format.tiff: ""}[format]
+    return output / f"{stem}_mask{suffix}", output / f"{stem}_overlay.png"
+
+
+def _check_targets(jobs: Sequence[tuple[Path, Path, Path]], *, overlay: bool, overwrite: bool) -> None:
+    """Refuse before the work what would fail after it."""
+    seen: dict[Path, Path] = {}
+    for path, target, picture in jobs:
+        if target in seen:
+            fail(f"{path} and {seen[target]}: would both be written to {target}; predict them apart", USAGE)
+        seen[target] = path
+        for file in (target, *([picture] if overlay else [])):
+            if file.exists() and not overwrite:
+                fail(f"{file}: exists already; add --overwrite to replace it", USAGE)
