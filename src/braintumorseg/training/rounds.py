@@ -21,8 +21,8 @@ from braintumorseg.training.state import save_state
 STATE_FILE = "state.safetensors"
 LOG_FILE = "log.csv"
 
-Keep = Callable[[keras.Model, Mapping[str, float]], None]
-"""Stores a model that is the best so far, with the validation patients' Dice."""
+Keep = Callable[[str, keras.Model, Mapping[str, float]], None]
+"""Stores a model as ``"best"`` or ``"last"``, with the validation patients' Dice."""
 
 
 class Rounds(keras.callbacks.Callback):
@@ -35,7 +35,7 @@ class Rounds(keras.callbacks.Callback):
         out: The run's folder.
         averaged: A second model of the same kind, which gets the averaged weights.
         validation: Measures a model on the validation patients; ``None`` where there are none.
-        keep_best: Stores the averaged model where its validation is the best so far.
+        keep: Stores the averaged model: where its validation is the best so far, and at the last step.
         info: What the run knows: ``config``, ``patients``, ``step`` and ``log``.
         name_batch: Names what a step was trained on.
     """
@@ -46,13 +46,13 @@ class Rounds(keras.callbacks.Callback):
         out: Path,
         averaged: keras.Model,
         validation: PatientDice | None,
-        keep_best: Keep,
+        keep: Keep,
         info: Mapping[str, Any],
         name_batch: Callable[[int], str],
     ) -> None:
         super().__init__()
         self.config, self.out, self.averaged, self.validation = config, out, averaged, validation
-        self.keep_best, self.name_batch = keep_best, name_batch
+        self.keep, self.name_batch = keep, name_batch
         self.info = dict(info)
         self._writer = tf.summary.create_file_writer(str(out / "tensorboard"))
         if validation is not None:
@@ -83,6 +83,8 @@ class Rounds(keras.callbacks.Callback):
             copy_averages(self.model, self.averaged)
             if self.validation is not None:
                 line |= self._validate(epoch)
+        if last:
+            self.keep("last", self.averaged, line.get("patients", {}))
         if logs is not None:
             logs.update({key: value for key, value in line.items() if key.startswith("val_")})
         self.info = self.info | {"step": step, "log": [*self.info["log"], line]}
@@ -96,7 +98,7 @@ class Rounds(keras.callbacks.Callback):
         self.validation.on_epoch_end(epoch, logs)
         patients = self.validation.per_patient
         if not self.best >= logs["val_patient_dice"]:
-            self.keep_best(self.averaged, patients)
+            self.keep("best", self.averaged, patients)
         return logs | {"patients": patients}
 
     def _write_log(self, line: Mapping[str, Any]) -> None:

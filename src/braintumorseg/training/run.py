@@ -26,7 +26,7 @@ from braintumorseg.study import Study
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.pictures import plot_curves, plot_worst_slices, save_figure
 from braintumorseg.training.progress import Progress
-from braintumorseg.training.rounds import STATE_FILE, Rounds, copy_averages, log_table
+from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.load import load_pretrained
 from braintumorseg.zoo.preset import write_preset
@@ -161,10 +161,8 @@ def _fit(
         if first:
             restore_state(out / STATE_FILE, model)
         patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
-        keep = partial(_keep, config, len(paths))
-        rounds = Rounds(
-            config, out, averaged, patient_dice, partial(keep, out / "best"), info, partial(_name_batch, samplers)
-        )
+        keep = partial(_keep, config, len(paths), out)
+        rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(_name_batch, samplers))
         model.fit(
             _batches(config, samplers, first),
             initial_epoch=first // config.round_steps,
@@ -174,8 +172,6 @@ def _fit(
             verbose=0,
             callbacks=[rounds, *([Progress(config.steps, config.round_steps)] if progress else [])],
         )
-        copy_averages(model, averaged)
-        keep(out / "last", averaged, patient_dice.per_patient if patient_dice else {})
 
 
 def _scope(strategy: str) -> AbstractContextManager[Any]:
@@ -231,7 +227,9 @@ def _name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:
     return ", ".join(f"{drawn.study.name}[{drawn.number}]" for drawn in sampler.draw(step))
 
 
-def _keep(config: TrainConfig, patients: int, folder: Path, model: keras.Model, val: Mapping[str, float]) -> None:
+def _keep(
+    config: TrainConfig, patients: int, out: Path, kind: str, model: keras.Model, val: Mapping[str, float]
+) -> None:
     """Write a model as a preset whose card says what was measured."""
     data = f"{len(val)} validation patients"
     statistics = (("mean", np.mean), ("median", np.median)) if val else ()
@@ -255,7 +253,7 @@ def _keep(config: TrainConfig, patients: int, folder: Path, model: keras.Model, 
         "limits": "Not measured on other data.",
     } | dict(config.card)
     write_preset(
-        folder,
+        out / kind,
         model,
         name=config.name,
         architecture=config.architecture,
