@@ -66,6 +66,7 @@ ORDER = [
     "evaluation.comparison",
     "evaluation.pictures",
     "evaluation",
+    "robustness",
     "zoo.preset",
     "zoo.load",
     "zoo",

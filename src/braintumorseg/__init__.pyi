@@ -51,7 +51,11 @@ from .postprocessing import to_mask as to_mask
 from .preprocessing import Placement as Placement
 from .preprocessing import Prepared as Prepared
 from .preprocessing import Preprocessing as Preprocessing
+from .robustness import Robustness as Robustness
+from .robustness import measure_robustness as measure_robustness
 from .segmenter import Segmenter as Segmenter
+from .skull import find_brain as find_brain
+from .skull import strip_skull as strip_skull
 from .splits import stratified_folds as stratified_folds
 from .splits import stratified_split as stratified_split
 from .study import Geometry as Geometry
