@@ -303,7 +303,7 @@ def test_files_are_not_replaced_unasked(by_hand, tmp_path, write):
     with pytest.raises(DataError, match="exists already"):
         write(by_hand, tmp_path / "file")
     write(by_hand, tmp_path / "file", overwrite=True)
-    assert "mine" != (tmp_path / "file").read_text()
+    assert (tmp_path / "file").read_text() != "mine"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"segmenter": "a", "patients": []}', "\x00"])

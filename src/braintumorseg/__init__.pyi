@@ -7,6 +7,7 @@ from ._version import __version__ as __version__
 from .cache import CachedStudy as CachedStudy
 from .cache import PreparedCache as PreparedCache
 from .card import Card as Card
+from .card import Drop as Drop
 from .card import Figure as Figure
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import cross_validate as cross_validate
@@ -21,6 +22,7 @@ from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .evaluation import plot_dice as plot_dice
 from .evaluation import score as score
+from .evaluation import write_evaluation as write_evaluation
 from .io import find_studies as find_studies
 from .io import read_study as read_study
 from .io import write_segmentation as write_segmentation
@@ -70,3 +72,4 @@ from .training import recipes as recipes
 from .training import train as train
 from .zoo import list_pretrained as list_pretrained
 from .zoo import load_pretrained as load_pretrained
+from .zoo.cards import write_card as write_card

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from braintumorseg._checks import wrong
@@ -16,17 +16,48 @@ class Figure:
     Attributes:
         measure: What was measured, such as ``"Dice"``.
         convention: How it was counted, such as ``"mean over patients, whole volumes, every slice in"``.
-        data: On what, such as ``"13 validation patients"``.
+        data: On what, such as ``"13 val patients of the LGG dataset"``.
         value: The figure.
+        low: Lower end of its 95 % bootstrap interval (percentile method, patients drawn); ``None`` if not measured.
+        high: Upper end.
     """
 
     measure: str
     convention: str
     data: str
     value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def interval(self) -> str:
+        """The interval for readers, such as ``"0.842 to 0.903"``; empty if not measured."""
+        return "" if self.low is None or self.high is None else f"{self.low:.3f} to {self.high:.3f}"
 
     def __str__(self) -> str:
-        return f"{self.measure} {self.value:.3f} ({self.convention}; {self.data})"
+        interval = f", 95 % interval {self.interval}" if self.interval else ""
+        return f"{self.measure} {self.value:.3f}{interval} ({self.convention}; {self.data})"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """How much of the mean Dice over patients is lost where their studies are changed.
+
+    Attributes:
+        change: What was done to the studies, such as ``"only FLAIR"``.
+        dice: Mean over patients of the Dice under the change, whole volumes, every slice in.
+        drop: By how much that is less than on the studies as they are.
+        bar: What the drop should be at most; ``None`` where nothing is asked for.
+    """
+
+    change: str
+    dice: float
+    drop: float
+    bar: float | None = None
+
+    def __str__(self) -> str:
+        bar = "" if self.bar is None else f", at most {self.bar:g} wanted"
+        return f"{self.change}: mean Dice {self.dice:.3f}, drop {self.drop:+.3f}{bar}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +73,8 @@ class Card:
         intended_use: What it is for, and what it is not for.
         limits: Where it was seen to fail.
         figures: What was measured, each with its convention.
+        patients: Dice of each patient behind the figures, over the whole volume, every slice in.
+        robustness: What is lost where the same patients' studies are changed.
     """
 
     summary: str
@@ -52,14 +85,18 @@ class Card:
     intended_use: str
     limits: str
     figures: tuple[Figure, ...]
+    patients: Mapping[str, float] = field(default_factory=dict)
+    robustness: tuple[Drop, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{field.name.replace('_', ' ')}: {getattr(self, field.name)}" for field in fields(self)[:-1]]
-        return "\n".join([*lines, *(f"measured: {figure}" for figure in self.figures)])
+        lines = [f"{each.name.replace('_', ' ')}: {getattr(self, each.name)}" for each in fields(self)[:-3]]
+        measured = [f"measured: {figure}" for figure in self.figures]
+        return "\n".join([*lines, *measured, *(f"changed: {drop}" for drop in self.robustness)])
 
     def get_config(self) -> dict[str, Any]:
         """Return the card as plain data that JSON can hold."""
-        return {**asdict(self), "figures": [asdict(figure) for figure in self.figures]}
+        lists = {key: [asdict(each) for each in getattr(self, key)] for key in ("figures", "robustness")}
+        return {**asdict(self), **lists, "patients": dict(self.patients)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Card:
@@ -68,8 +105,10 @@ class Card:
         Raises:
             ValueError: If a key is missing or unknown.
         """
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         if set(config) != known:
             msg = wrong("card", f"a table with exactly the keys {sorted(known)}", sorted(config))
             raise ValueError(msg)
-        return cls(**{**config, "figures": tuple(Figure(**figure) for figure in config["figures"])})
+        figures = tuple(Figure(**figure) for figure in config["figures"])
+        robustness = tuple(Drop(**drop) for drop in config["robustness"])
+        return cls(**{**config, "figures": figures, "patients": dict(config["patients"]), "robustness": robustness})

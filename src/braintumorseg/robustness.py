@@ -56,7 +56,7 @@ def crop_tight(study: Study) -> Study:
     plane = _head_plane(study)
     if not plane.any():
         return study
-    rows, columns = (_span(plane.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (_span(np.asarray(plane.any(axis=axis))) for axis in (1, 0))
     mask = None if study.mask is None else study.mask[:, rows, columns]
     return replace(study, volume=study.volume[:, rows, columns], mask=mask, geometry=None)
 
@@ -94,7 +94,8 @@ def apply_gamma(study: Study, gamma: float) -> Study:
     """Raise each sequence, on its own range from 0 to 1, to a power."""
     low, high = _range(study)
     span = np.where(high > low, high - low, np.float32(1))
-    return replace(study, volume=low + span * ((study.volume - low) / span) ** np.float32(gamma))
+    volume: NDArray[np.float32] = low + span * np.power((study.volume - low) / span, np.float32(gamma))
+    return replace(study, volume=volume)
 
 
 def apply_bias_field(study: Study) -> Study:
@@ -270,10 +271,11 @@ class Robustness:
 
     def __str__(self) -> str:
         lines = [f"{self.segmenter}, mean Dice over {self._count()}, whole volumes, every slice in:"]
-        for row in self.table.itertuples():
-            drop = "" if row.change == UNCHANGED else f", drop {row.drop:+.3f}"
-            bar = "" if np.isnan(row.bar) else f" (at most {row.bar:g}: {'holds' if row.drop <= row.bar else 'missed'})"
-            lines.append(f"  {row.dice:.3f}{drop}{bar}: {row.change}")
+        for row in self.table.to_dict("records"):
+            drop = "" if row["change"] == UNCHANGED else f", drop {row['drop']:+.3f}"
+            held = "holds" if row["drop"] <= row["bar"] else "missed"
+            bar = "" if np.isnan(row["bar"]) else f" (at most {row['bar']:g}: {held})"
+            lines.append(f"  {row['dice']:.3f}{drop}{bar}: {row['change']}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ import braintumorseg as bts
 from braintumorseg.cli._common import DATA, fail, out
 from braintumorseg.cli.cross_validate import cross_validate
 from braintumorseg.cli.demo import demo
+from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.predict import predict
 from braintumorseg.cli.train import train
 
@@ -48,5 +49,5 @@ def _common(
     pass
 
 
-for command in (predict, demo, train, cross_validate):
+for command in (predict, demo, evaluate, train, cross_validate):
     app.command()(command)

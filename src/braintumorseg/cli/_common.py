@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -19,7 +21,7 @@ from rich.table import Table
 import braintumorseg as bts
 
 if TYPE_CHECKING:
-    from braintumorseg import Segmentation, Segmenter, Study
+    from braintumorseg import LGGDataset, Segmentation, Segmenter, Study
 
 DATA, USAGE = 1, 2
 """Exit codes: data that can't be used, a command that is wrong."""
@@ -37,7 +39,7 @@ class Part(StrEnum):
 
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-Preset = Annotated[str, typer.Option(help="The pretrained model.")]
+Preset = Annotated[str, typer.Option(help="The pretrained model: a name, or a folder that train left.")]
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -88,6 +90,23 @@ def print_rows(rows: Sequence[Row], segmenter: Segmenter, *, truth: bool) -> Non
             highlight=False,
             soft_wrap=True,
         )
+
+
+def check_preset(preset: str) -> None:
+    """Refuse what is neither a name nor a folder of a pretrained model."""
+    names = bts.list_pretrained()
+    if preset not in names and not (Path(preset) / "braintumorseg.json").is_file():
+        fail(f"--preset must be one of {', '.join(names)}, or the folder of a trained model; got {preset}", USAGE)
+
+
+def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:
+    """Return a part of the dataset's split, with a line on standard error where some of its patients are not there."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        kept = dataset.split(part.value)
+    for warning in caught:
+        err.print(f"braintumorseg: warning: {warning.message}", highlight=False, markup=False, soft_wrap=True)
+    return kept
 
 
 def load(preset: str) -> Segmenter:

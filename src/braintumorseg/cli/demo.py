@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg.cli._common import USAGE, Overwrite, Preset, Row, fail, load, out, print_rows
+from braintumorseg.cli._common import USAGE, Overwrite, Preset, Row, check_preset, fail, load, out, print_rows
 
 
 def demo(
@@ -18,6 +18,7 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Run the main job on a synthetic study: mask, picture and measures, without any data."""
+    check_preset(preset)
     study = bts.make_study(seed)
     mask, picture = output / f"{study.name}_mask.nii.gz", output / f"{study.name}_overlay.png"
     for path in (mask, picture):

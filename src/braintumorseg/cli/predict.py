@@ -19,6 +19,7 @@ from braintumorseg.cli._common import (
     Part,
     Preset,
     Row,
+    check_preset,
     err,
     fail,
     load,
@@ -51,8 +52,7 @@ def predict(
     """Find the tumour in one study or in each study of a folder."""
     if not source.exists():
         fail(f"{source}: does not exist; expected a study or a folder of studies", USAGE)
-    if preset not in bts.list_pretrained():
-        fail(f"--preset must be one of {', '.join(bts.list_pretrained())}; got {preset}", USAGE)
+    check_preset(preset)
     paths = bts.find_studies(source)
     if split is not None:
         members = bts.lgg_split(split.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg.cli._common import USAGE, err, fail, out, silent_native_code
+from braintumorseg.cli._common import USAGE, Part, err, fail, lgg_part, out, silent_native_code
 
 
 class Strategy(StrEnum):
@@ -54,13 +53,13 @@ def train(
     ] = None,
 ) -> None:
     """Train a model by a recipe, or go on where that was interrupted."""
+    with silent_native_code():
+        _ = bts.train  # frameworks greet at their first import
     config = read_config(recipe, settings or [])
     if precision is not None:
         config = config.replace(precision=precision.value)
     training, judges = _studies(data, validation)
     err.print(f"{config.name}: {len(training)} patients to train on, {len(judges)} to validate on", highlight=False)
-    with silent_native_code():
-        _ = bts.train  # frameworks greet at their first import
     segmenter = bts.train(config, training, judges, output, cache=cache, strategy=strategy.value)
     figures = segmenter.card.figures if segmenter.card else ()
     for figure in figures:
@@ -90,10 +89,6 @@ def _studies(data: Path, validation: Path | None) -> tuple[list[Path], list[Path
     if not (data / "data.csv").is_file():
         return bts.find_studies(data), []
     dataset = bts.LGGDataset(data)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        parts = dataset.split("train"), dataset.split("val")
-    for warning in caught:
-        err.print(f"braintumorseg: warning: {warning.message}", highlight=False, markup=False, soft_wrap=True)
+    parts = [lgg_part(dataset, part) for part in (Part.train, Part.val)]
     training, judges = ([part.path(name) for name in part.patients] for part in parts)
     return training, judges

@@ -12,10 +12,9 @@ import pandas as pd
 from braintumorseg._checks import DataError, check_in
 from braintumorseg.cross_validation.state import State, prediction_file, read_prediction
 from braintumorseg.evaluation import Evaluation
+from braintumorseg.evaluation.report import EVALUATION_FILE
 from braintumorseg.evaluation.table import OVERLAPS
 from braintumorseg.study import Segmentation, Study
-
-EVALUATION_FILE = "evaluation.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +81,8 @@ class CrossValidation:
         lines = [
             f"Cross-validation of {len(self.folds)} folds, each patient predicted by the model that was trained on the others:",
             str(self.evaluation),
-            str(self.evaluation.summary()),
             f"Mean Dice by fold: {means}",
         ]
-        for column in ("institution", "tumour_size", "missing_sequences"):
-            groups = ", ".join(
-                f"{group} {row['mean']:.3f} (n = {row['patients']:.0f})"
-                for group, row in self.evaluation.by(column).iterrows()
-            )
-            lines.append(f"Mean Dice by {column.replace('_', ' ')}: {groups}")
         return "\n".join(lines)
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from braintumorseg._files import replacing
-from braintumorseg.cross_validation.result import EVALUATION_FILE, CrossValidation, stored_pairs
+from braintumorseg.cross_validation.result import CrossValidation, stored_pairs
 from braintumorseg.cross_validation.sources import Sources
 from braintumorseg.cross_validation.state import State, prediction_file, write_prediction
 from braintumorseg.disagreements import find_disagreements, write_disagreements
-from braintumorseg.evaluation import plot_dice, score
+from braintumorseg.evaluation import score, write_evaluation
 from braintumorseg.evaluation.table import NOT_GIVEN
 from braintumorseg.lgg import LGGDataset
 from braintumorseg.splits import stratified_folds
@@ -115,10 +114,5 @@ def cross_validate(
 
 def _write_results(result: CrossValidation) -> None:
     """Write what is looked at; the evaluation comes last, as the sign that all is there."""
-    with replacing(result.folder / "dice.png", overwrite=True) as beside:
-        plot_dice(result.evaluation).savefig(beside, dpi=120)
     write_disagreements(find_disagreements(result.pairs()), result.folder)
-    with replacing(result.folder / "summary.txt", overwrite=True) as beside:
-        beside.write_text(f"{result}\n", encoding="utf-8")
-    result.evaluation.to_csv(result.folder / "patients.csv", overwrite=True)
-    result.evaluation.to_json(result.folder / EVALUATION_FILE, overwrite=True)
+    write_evaluation(result.evaluation, result.folder, text=str(result), overwrite=True)

@@ -21,7 +21,11 @@ Institutions = Mapping[str, str]
 
 
 def evaluate(
-    segmenter: Segmenter, studies: Iterable[Study | str | PathLike[str]], *, institutions: Institutions | None = None
+    segmenter: Segmenter,
+    studies: Iterable[Study | str | PathLike[str]],
+    *,
+    institutions: Institutions | None = None,
+    flips: bool = False,
 ) -> Evaluation:
     """Predict studies whose tumours are known, and measure each in every way.
 
@@ -30,6 +34,8 @@ def evaluate(
         studies: ``Study`` objects, or paths that ``read_study`` takes; they are read one after the other, so that one is
             in memory at a time. Each has a mask. A sequence counts as missing where the ``Study`` does not list it.
         institutions: Where each patient was imaged, by the study's name, if known.
+        flips: Whether to predict each slice as its mirror image too; see :meth:`Segmenter.predict`. The evaluation's name
+            then says so.
 
     Raises:
         DataError: If a study can't be read or has no mask, or two have the same name; the message names it.
@@ -47,9 +53,10 @@ def evaluate(
     def predict(item: Study | str | PathLike[str]) -> _Measured:
         study = item if isinstance(item, Study) else read_study(item)
         truth = _truth(study, study.name if isinstance(item, Study) else item)  # before the time of a prediction
-        return _measure(study, truth, segmenter.predict(study).mask)
+        return _measure(study, truth, segmenter.predict(study, flips=flips).mask)
 
-    return _collect(map(predict, studies), segmenter.name, institutions)
+    name = f"{segmenter.name} with flips" if flips else segmenter.name
+    return _collect(map(predict, studies), name, institutions)
 
 
 def score(

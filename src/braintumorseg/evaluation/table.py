@@ -21,7 +21,7 @@ OVERLAPS = ("dice", "iou", "precision", "recall", "lesion_sensitivity", "lesion_
 """Columns of shares, 0 to 1, more is better: what can be summarised and compared."""
 
 NOT_GIVEN = "not given"
-_GROUPS = ("institution", "tumour_size", "missing_sequences")
+GROUPS = ("institution", "tumour_size", "missing_sequences")
 _TEXTS = ("name", "institution", "missing_sequences", "length_unit", "volume_unit")
 _SLICES = ("name", "slice", "true", "predicted", "shared")
 
@@ -140,7 +140,7 @@ class Evaluation:
         Raises:
             ValueError: If there is no such column or measure, or sizes are partly in mL and partly in voxels.
         """
-        check_in("column", column, _GROUPS)
+        check_in("column", column, GROUPS)
         check_in("measure", measure, OVERLAPS)
         groups = self._sizes() if column == "tumour_size" else self.table[column]
         rows = {
@@ -186,7 +186,7 @@ class Evaluation:
         return path
 
     def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write everything, with the conventions for readers; infinite distances are the text ``"inf"``.
+        """Write everything, with the figures that follow for readers; infinite distances are the text ``"inf"``.
 
         Raises:
             DataError: If the file exists and may not be replaced, or can't be written.
@@ -195,6 +195,8 @@ class Evaluation:
         record = {
             "segmenter": self.segmenter,
             "dice": self.conventions().reset_index().to_dict("records"),
+            "summary": vars(self.summary()),
+            "groups": {column: frame.reset_index().to_dict("records") for column, frame in self._groups().items()},
             "patients": self.table.to_dict("records"),
             "slices": self.slices.to_dict("list"),
         }
@@ -230,6 +232,10 @@ class Evaluation:
         for key, row in self.conventions().iterrows():
             mark = "; the headline" if key == HEADLINE else ""
             lines.append(f"  {row['dice']:.3f} ({row['low']:.3f} to {row['high']:.3f}): {row['counted']}{mark}")
+        lines.append(str(self.summary()))
+        for column, frame in self._groups().items():
+            groups = (f"{group} {row['mean']:.3f} (n = {row['patients']:.0f})" for group, row in frame.iterrows())
+            lines.append(f"Mean Dice by {column.replace('_', ' ')}: {', '.join(groups)}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -237,6 +243,11 @@ class Evaluation:
         return (
             f"Evaluation of {self.segmenter!r}: {_count(len(self.table))}, mean of their whole-volume Dice {mean:.3f}"
         )
+
+    def _groups(self) -> dict[str, pd.DataFrame]:
+        """Summarise the Dice by every column that groups; tumours in different units are not compared in size."""
+        comparable = self.table["volume_unit"].nunique() == 1
+        return {column: self.by(column) for column in GROUPS if comparable or column != "tumour_size"}
 
     def _sizes(self) -> pd.Series[Any]:
         units = sorted(self.table["volume_unit"].unique())

@@ -326,8 +326,12 @@ class TrainConfig:
         return path
 
     def digest(self) -> str:
-        """Return a short hash: two configurations have the same one if, and only if, they are the same."""
-        return hashlib.sha256(json.dumps(self.get_config(), sort_keys=True).encode()).hexdigest()[:16]
+        """Return a short hash: two configurations have the same one if, and only if, they train the same weights.
+
+        The texts of the card change nothing of those, and so nothing of the hash.
+        """
+        config = {key: value for key, value in self.get_config().items() if key != "card"}
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def recipes() -> list[str]:

@@ -244,7 +244,7 @@ def _keep(
     )
     size = config.preprocessing.size
     recipe = f"{config.name}, {config.digest()}: {config.steps * config.batch_size} augmented slices of {size}x{size}"
-    texts = {
+    texts: dict[str, Any] = {
         "summary": f"A {config.model['name']} for the FLAIR abnormality, trained by braintumorseg.",
         "data": f"{patients} patients",
         "split": f"{patients} patients to train on, {len(val)} to choose the best weights by",
