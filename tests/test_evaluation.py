@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from braintumorseg import DataError, Preprocessing, Segmentation, Segmenter, Study, dice, make_study, measure
-from braintumorseg.evaluation import Evaluation, bootstrap_interval, compare, evaluate, plot_dice, score
+from braintumorseg.evaluation import (
+    Evaluation,
+    bootstrap_interval,
+    compare,
+    evaluate,
+    plot_dice,
+    score,
+    write_evaluation,
+)
 
 # Voxels of one slice: true, predicted, both.
 BY_HAND = {
@@ -246,6 +254,8 @@ def test_sizes_of_two_units_are_not_mixed():
     evaluation = score([pair("A", [(1, 1, 1)]), pair("B", [(1, 1, 1)], spacing=(5, 1, 1))])
     with pytest.raises(ValueError, match="tumour sizes in mL and voxels"):
         evaluation.by("tumour_size")
+    assert "tumour size" not in str(evaluation)
+    assert "institution" in str(evaluation)
 
 
 def test_figures_do_not_depend_on_the_order(by_hand):
@@ -259,11 +269,15 @@ def test_text_names_the_convention_of_each_figure(by_hand):
     first, *lines = str(by_hand).splitlines()
     assert "by hand on 3 patients" in first
     assert "10000 resamples" in first
-    assert len(lines) == 6
-    for line, (_, row) in zip(lines, by_hand.conventions().iterrows(), strict=True):
+    conventions, rest = lines[:6], lines[6:]
+    for line, (_, row) in zip(conventions, by_hand.conventions().iterrows(), strict=True):
         assert f"{row['dice']:.3f} (" in line
         assert row["counted"] in line
         assert line.endswith("headline") == row["headline"]
+    assert rest[0] == str(by_hand.summary())
+    for line, column in zip(rest[1:], ("institution", "tumour_size", "missing_sequences"), strict=True):
+        groups = [f"{key} {row['mean']:.3f} (n = {row['patients']:.0f})" for key, row in by_hand.by(column).iterrows()]
+        assert line == f"Mean Dice by {column.replace('_', ' ')}: {', '.join(groups)}"
     assert "whole-volume Dice 0.656" in repr(by_hand)
 
 
@@ -279,7 +293,26 @@ def test_json_round_trip(tmp_path):
     pd.testing.assert_frame_equal(again.table, evaluation.table)
     pd.testing.assert_frame_equal(again.slices, evaluation.slices)
     assert str(again) == str(evaluation)
-    assert [row["headline"] for row in json.loads(path.read_text())["dice"]] == [True] + [False] * 5
+    record = json.loads(path.read_text())
+    assert [row["headline"] for row in record["dice"]] == [True] + [False] * 5
+    assert record["summary"]["median"] == evaluation.summary().median
+    assert [row["mean"] for row in record["groups"]["institution"]] == evaluation.by("institution")["mean"].tolist()
+
+
+def test_everything_is_written_or_nothing(by_hand, tmp_path):
+    folder = write_evaluation(by_hand, tmp_path / "out")
+    assert (folder / "summary.txt").read_text() == f"{by_hand}\n"
+    assert str(Evaluation.from_json(folder / "evaluation.json")) == str(by_hand)
+    assert (folder / "dice.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("dice.png", "summary.txt"):
+        (folder / name).unlink()
+    (folder / "patients.csv").write_text("mine")
+    with pytest.raises(DataError, match=r"patients\.csv: exists already"):
+        write_evaluation(by_hand, folder)
+    assert not (folder / "dice.png").exists()
+    write_evaluation(by_hand, folder, text="other words", overwrite=True)
+    assert (folder / "summary.txt").read_text() == "other words\n"
+    assert len(pd.read_csv(folder / "patients.csv")) == 3
 
 
 def test_csv_has_a_row_a_patient(by_hand, tmp_path):
@@ -334,6 +367,20 @@ def test_evaluate_predicts_and_measures_studies(segmenter, tmp_path):
     assert evaluation.summary().mean == dice(study.mask, found.mask)
     with pytest.raises(DataError, match=r"case\.nii\.gz: has no mask"):
         evaluate(segmenter, [study, tmp_path / "case.nii.gz"])
+
+
+def test_flips_are_measured_and_named(segmenter):
+    study = make_study(seed=0, shape=(3, 64, 64))
+    inputs = keras.Input((None, None, 3))
+    ramp = keras.layers.Lambda(
+        lambda images: 4 * images[..., 1:2] + keras.ops.cumsum(0 * images[..., 1:2] + 0.05, axis=2) - 4
+    )
+    model = keras.Model(inputs, keras.layers.Activation("sigmoid")(ramp(inputs)))  # finds more on the right
+    uneven = Segmenter(model, Preprocessing(size=64), name="uneven")
+    evaluation = evaluate(uneven, [study], flips=True)
+    assert evaluation.segmenter == "uneven with flips"
+    flipped, plain = (dice(study.mask, uneven.predict(study, flips=flips).mask) for flips in (True, False))
+    assert evaluation.table["dice"].item() == flipped != plain
 
 
 def test_evaluate_reads_masks_of_paths(segmenter, tmp_path):

@@ -398,7 +398,7 @@ def _move(study: Study, matrix: NDArray[np.float64]) -> Study:
 
     def sample(image: NDArray[Any], outside: float) -> NDArray[np.float32]:
         smooth: NDArray[np.float32] = ndimage.affine_transform(
-            image.astype(np.float32), backwards, offset, order=1, mode="constant", cval=outside
+            image.astype(np.float32), backwards, offset, order=1, mode="grid-constant", cval=outside
         )
         return smooth
 
