@@ -110,7 +110,7 @@ def test_a_changed_file_gives_a_new_entry_in_place_of_the_old(cache, study, chan
 
 
 @pytest.mark.parametrize(
-    "other", [Preprocessing(size=40), Preprocessing(size=48, percentiles=(1, 99)), Preprocessing(48, ("flair",))]
+    "other", [Preprocessing(size=40), Preprocessing(size=48, ceiling=3), Preprocessing(48, ("flair",))]
 )
 def test_another_preprocessing_has_entries_of_its_own(cache, study, other):
     cache.get(study)

@@ -16,6 +16,8 @@ def cached(name, slices, tumour):
     """A study whose every pixel says where it comes from."""
     number = int(name[-1])
     images = np.broadcast_to(np.arange(slices)[:, None, None, None] + 100 * number, (slices, 8, 8, 3))
+    images = images.copy()
+    images[:, 0, 0] = -2  # some air
     targets = np.zeros((slices, 8, 8), np.float16)
     targets[list(tumour), 2:4] = 0.7
     targets[list(tumour), 5] = 0.4
@@ -53,6 +55,14 @@ def test_share_of_slices_without_skull(stripped_share):
 def test_patients_are_weighted_by_a_power_of_their_slices(power, expected):
     drawn = sampler(tumour_share=1, patient_power=power).draw(0)
     assert share(drawn, lambda each: each.study.name == "case_0") == pytest.approx(expected, abs=0.05)
+
+
+def test_slices_of_air_alone_are_never_drawn():
+    study = cached("case_0", 6, [2])
+    study.images[[0, 5]] = -2
+    sampling = SamplingConfig(tumour_share=0.3)
+    drawn = Sampler([study], [], sampling, batch_size=400, seed=0).draw(0)
+    assert {each.number for each in drawn} == {1, 2, 3, 4}
 
 
 def test_all_slices_of_a_patient_are_drawn_alike():

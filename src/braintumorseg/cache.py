@@ -51,6 +51,10 @@ class CachedStudy:
         """Return for each slice whether there is tumour in it, ``(slices,)``; this reads all targets."""
         return np.asarray((self.targets > 0).any(axis=(1, 2)))
 
+    def head_slices(self) -> NDArray[np.bool_]:
+        """Return for each slice whether there is anything but air in it, ``(slices,)``; this reads all images."""
+        return np.asarray(self.images.max(axis=(1, 2, 3)) > self.images.min())
+
 
 class PreparedCache:
     """A folder of prepared studies, each prepared and written at its first use.

@@ -115,7 +115,7 @@ class Sampler:
 
 
 class _Pool:
-    """Studies to draw slices from.
+    """Studies to draw slices from; slices of nothing but air are never drawn.
 
     Attributes:
         members: The slices with tumour (``True``) and those without (``False``).
@@ -126,11 +126,11 @@ class _Pool:
         self.members: dict[bool, list[Drawn]] = {True: [], False: []}
         weights: dict[bool, list[float]] = {True: [], False: []}
         for study in studies:
-            touched = study.tumour_slices()
+            touched, head = study.tumour_slices(), study.head_slices()
             for holding in (True, False):
-                indices = np.flatnonzero(touched == holding)
+                indices = np.flatnonzero((touched == holding) & head)
                 self.members[holding] += [Drawn(study, int(index)) for index in indices]
-                weights[holding] += [len(indices) ** (power - 1) for _ in indices]
+                weights[holding] += [max(len(indices), 1) ** (power - 1)] * len(indices)
         # Each slice's upper bound, where they share the numbers from 0 to 1 by their weights.
         self._bounds = {kind: np.cumsum(each) / np.sum(each) for kind, each in weights.items()}
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import DataError, check_integer, wrong
+from braintumorseg._checks import DataError, check_integer, check_range, wrong
 from braintumorseg.study import SEQUENCES, Study
 
 # A voxel belongs to the head where it lies above this share of the way from the air's median to the head's median:
@@ -28,6 +28,8 @@ _BOTH_SIDES_SHARE = 0.02
 # of noise do not move the box, and the margin gives back the rim that the rule cuts.
 _PROFILE_SHARE = 0.02
 _MARGIN_SHARE = 0.02
+# What the head's median is from the air, in the units of the images: the head's standard deviation is then about 1.
+_UNIT = 2.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ class Prepared:
     """A study as a model takes it.
 
     Attributes:
-        images: Float32 array ``(slices, size, size, sequences)``; in the head of mean 0 and standard deviation 1 per
-            sequence, outside of it the sequence's lowest value.
+        images: Float32 array ``(slices, size, size, sequences)``; per sequence, air is -2 and the head's median 0.
         placement: Where the squares lie on the study's grid.
         notes: What could not be done as usual, in words for the user.
     """
@@ -67,14 +68,16 @@ class Prepared:
 class Preprocessing:
     """Crop to the head, pad to a square, resize, and normalise per volume and sequence over the head alone.
 
-    Intensities are clipped to two percentiles of the head's voxels and z-scored by the mean and standard deviation of
-    what was clipped. No voxel of air takes part, so that more air, empty slices and the scanner's scale and offset change
-    nothing. A sequence that a study lacks is filled with a copy of its FLAIR, as in the LGG dataset.
+    Each sequence is measured from its air, in units of the head's median, so that air is -2, the median 0, and what is twice
+    as bright 2. Most of a head is brain, with its skull or without: brain lies at 0 in both, and a tumour as far above it.
+    (A mean and a standard deviation are those of scalp and fat as well; by them, the same tumour is 1.7 times as bright once
+    the skull is removed.) No voxel of air takes part, so that more air, empty slices and the scanner's scale and offset
+    change nothing. A sequence that a study lacks is filled with a copy of its FLAIR, as in the LGG dataset.
 
     Attributes:
         size: Side of the model's square input, in pixels.
         sequences: What the model's channels hold, in order.
-        percentiles: The two percentiles of the head's voxels that intensities are clipped to, 0 to 100.
+        ceiling: What is brighter than so many times the head's median is clipped to that; above 1.
 
     Raises:
         ValueError: If an argument is not as stated.
@@ -93,7 +96,7 @@ class Preprocessing:
 
     size: int = 192
     sequences: tuple[str, ...] = SEQUENCES
-    percentiles: tuple[float, float] = (0.5, 99.5)
+    ceiling: float = 4.0
 
     def __post_init__(self) -> None:
         check_integer("size", self.size, 8)
@@ -101,10 +104,7 @@ class Preprocessing:
         if not self.sequences or not set(self.sequences) <= set(SEQUENCES):
             msg = wrong("sequences", f"names out of {', '.join(SEQUENCES)}", self.sequences)
             raise ValueError(msg)
-        object.__setattr__(self, "percentiles", tuple(float(share) for share in self.percentiles))
-        if len(self.percentiles) != 2 or not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
-            msg = wrong("percentiles", "two rising numbers between 0 and 100", self.percentiles)
-            raise ValueError(msg)
+        check_range("ceiling", self.ceiling, 1, low_open=True)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data that JSON can hold."""
@@ -117,6 +117,8 @@ class Preprocessing:
         Raises:
             ValueError: If a key is missing or unknown, or a value is not allowed.
         """
+        if cls is Preprocessing and "percentiles" in config:
+            return _ZScore.from_config(config)
         known = {field.name for field in fields(cls)}
         if set(config) != known:
             msg = wrong("config", f"a table with exactly the keys {sorted(known)}", sorted(config))
@@ -223,7 +225,30 @@ class Preprocessing:
     def _normalise(
         self, image: NDArray[np.float32], foreground: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], float, bool]:
-        """Return the sequence clipped and z-scored, its lowest value, and whether it was constant."""
+        """Return the sequence in units of the head's median, its floor, and whether it was constant over the head."""
+        voxels = image[foreground]
+        if voxels.size == 0 or voxels.min() == voxels.max():
+            return np.zeros_like(image), 0.0, True
+        signal = _distance_from_background(image)
+        median = np.median(signal[foreground])
+        if median == 0:
+            return np.zeros_like(image), 0.0, True
+        return _UNIT * (np.minimum(signal / median, np.float32(self.ceiling)) - 1), -_UNIT, False
+
+
+@dataclass(frozen=True)
+class _ZScore(Preprocessing):
+    """What the first weights of resunet-lgg were trained with: z-scored over the head, clipped to two percentiles."""
+
+    ceiling: float = 4.0
+    percentiles: tuple[float, float] = (0.5, 99.5)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "percentiles": list(self.percentiles)}
+
+    def _normalise(
+        self, image: NDArray[np.float32], foreground: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], float, bool]:
         voxels = image[foreground]
         if voxels.size == 0 or voxels.min() == voxels.max():
             return np.zeros_like(image), 0.0, True

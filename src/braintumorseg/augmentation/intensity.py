@@ -1,7 +1,7 @@
 """Changing intensities of normalised images while the air outside of the head stays what it is.
 
-Images are signed: z-scored over the head, with the air at one lowest value per channel, the floor. The functions
-take the ``signal``: the height above the floor, 0 in air and positive in the head. They are pure ``keras.ops`` on
+Images are signed: around 0 in the head, varying by about 1, and the air at one lowest value per channel, the floor. The
+functions take the ``signal``: the height above the floor, 0 in air and positive in the head. They are pure ``keras.ops`` on
 batches with the channels last. Whatever their parameters, none gives a signal below 0, and all leave air at 0, save
 blur, which reaches two pixels over the head's edge.
 """
@@ -52,7 +52,7 @@ def adjust_contrast(signal: Any, factor: Any, offset: Any, floor: Any) -> Any:
     Args:
         signal: ``(batch, height, width, channels)``.
         factor: ``(batch, channels)``: contrast; above 1 stretches.
-        offset: ``(batch, channels)``: brightness, in standard deviations of the head.
+        offset: ``(batch, channels)``: brightness, in the images' units.
         floor: ``(batch, channels)``: the value that the signal is counted from.
     """
     # The change of an intensity x = signal + floor is (factor - 1) * x + offset.
@@ -76,7 +76,7 @@ def add_noise(signal: Any, noise: Any) -> Any:
 
     Args:
         signal: ``(batch, height, width, channels)``.
-        noise: The same shape, in standard deviations of the head.
+        noise: The same shape, in the images' units.
     """
     return ops.relu(signal + noise * ops.minimum(signal, 1.0))
 

@@ -48,10 +48,11 @@ class Augmentation(keras.layers.Layer):
     randomness follows from ``(seed, step)``: a training that resumes at a step sees the very batches that it would have
     seen, and no state needs to be stored.
 
-    Images must be normalised by ``Preprocessing``: z-scored over the head, air at each channel's lowest value. Flips,
-    rotation, zoom, shift and elastic deformation are composed into one resampling, bilinear for both; a pixel of the
-    mask is 1 where the interpolated mask is at least 0.5. What comes into view from outside is air. Sequence dropout
-    comes last, so that a channel it replaces is an exact copy of the FLAIR, as in a study that lacks the sequence.
+    Images must be normalised by ``Preprocessing``: the head varies by about 1, air is each channel's lowest value.
+    Flips, rotation, zoom, shift and elastic deformation are composed into one resampling, bilinear for both; a pixel of
+    the mask is 1 where the interpolated mask is at least 0.5. What comes into view from outside is air. Sequence
+    dropout comes last, so that a channel it replaces is an exact copy of the FLAIR, as in a study that lacks the
+    sequence.
 
     With Keras on TensorFlow it runs inside ``tf.data``: number the batches over all epochs, and hand the number over::
 
@@ -70,9 +71,9 @@ class Augmentation(keras.layers.Layer):
             the field reaches it at its peaks, and about a quarter of it on average (root mean square).
         gamma: Exponents from ``1 / (1 + gamma)`` to ``1 + gamma``, on the range from the floor to the highest value.
         contrast: Factors from ``1 / (1 + contrast)`` to ``1 + contrast``, about the head's mean.
-        brightness: Offset in standard deviations of the head.
+        brightness: Offset in the images' units.
         bias_field: Gains from ``1 / (1 + bias_field)`` to ``1 + bias_field``, smooth over the image, above the floor.
-        noise: Standard deviation of Gaussian noise, in standard deviations of the head.
+        noise: Standard deviation of Gaussian noise, in the images' units.
         blur: Standard deviation of the kernel, in pixels, at most 1.
         sequence_dropout: Share of samples whose other sequences are replaced by FLAIR: the first, the second or both
             with the same chance.
