@@ -21,7 +21,7 @@ def data(tmp_path_factory):
     """Three patients of two institutions, as the dataset is published."""
     root = tmp_path_factory.mktemp("data") / "kaggle_3m"
     for seed, name in enumerate(lgg_split("val")[:2] + lgg_split("test")[:1]):
-        write_case(root / name, seed=seed)
+        write_case(root / name, seed=seed, slices=2)
     (root / "data.csv").write_text("Patient\n")
     return root
 

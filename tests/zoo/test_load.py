@@ -78,16 +78,17 @@ def test_damaged_bundle_is_found_before_it_is_used(tmp_path, monkeypatch):
         load_pretrained("resunet-lgg")
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc, where the process's own peak is read")
 def test_memory_of_a_long_study_is_bounded():
     """A whole process that predicts 88 slices of 256x256 stays under 2.5 GB resident."""
-    script = (
+    script = (  # ru_maxrss would be that of the process that starts this one, if that is the larger
+        "from pathlib import Path\n"
         "from braintumorseg import load_pretrained, make_study\n"
         "load_pretrained('resunet-lgg').predict(make_study(0, shape=(88, 256, 256)))\n"
-        "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    unit = 1 if sys.platform == "darwin" else 1024  # what getrusage counts in
-    assert int(done.stdout) * unit < 2.5e9
+    assert int(done.stdout) * 1024 < 2.5e9
 
 
 @pytest.mark.lgg
