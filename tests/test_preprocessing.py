@@ -271,6 +271,10 @@ def test_config_round_trip_through_json():
     assert Preprocessing.from_config(json.loads(json.dumps(preprocessing.get_config()))) == preprocessing
 
 
+def test_whole_numbers_and_others_are_one_configuration():
+    assert json.dumps(Preprocessing(ceiling=3).get_config()) == json.dumps(Preprocessing(ceiling=3.0).get_config())
+
+
 @pytest.mark.parametrize("change", [{"sise": 3}, {"size": None}])
 def test_config_of_other_keys_is_refused(change):
     config = {key: value for key, value in {**Preprocessing().get_config(), **change}.items() if value is not None}

@@ -63,8 +63,8 @@ class PreparedCache:
     preprocessing's code are what they were, and the entry has its full size; else it is made anew. Several processes may
     use one folder at once: entries appear whole or not at all. The folder may be deleted at any time.
 
-    Values are float16, half the size of float32. Over 90 patients of the LGG dataset that rounds images of 192 x 192 (from
-    -3.2 to 5.4) by 0.002 at most, 0.0003 in the root mean square; it moves the Dice of a val patient by 0.0001 at most.
+    Values are float16, half the size of float32. Images lie between -2 and 6, which rounds them by 0.002 at most and by
+    0.0002 in the root mean square over ten patients of the LGG dataset.
 
     Args:
         folder: Where the entries are; made if need be.

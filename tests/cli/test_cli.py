@@ -1,8 +1,10 @@
 """The command line as a user meets it: its streams and exit codes, in this process but for one test."""
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -184,7 +186,7 @@ def unknown_preset(path):
     return (
         ["predict", path, "-o", path, "--preset", "x"],
         2,
-        f"--preset must be one of {', '.join(list_pretrained())}; got x",
+        f"--preset must be one of {', '.join(list_pretrained())}, or the folder of a trained model; got x",
     )
 
 
@@ -261,3 +263,14 @@ def test_study_of_one_value_is_predicted_and_told(tmp_path):
     done = run("predict", folder, "-o", tmp_path / "out")
     assert done.returncode == 0
     assert "the image is constant" in " ".join(done.stdout.replace("│", " ").split())
+
+
+def test_a_folder_of_a_preset_is_as_good_as_a_name(tmp_path):
+    bundled = Path(braintumorseg.__file__).parent / "zoo" / "presets" / "resunet-lgg"
+    shutil.copytree(bundled, tmp_path / "mine")
+    done = run("demo", "--preset", tmp_path / "mine", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Found by resunet-lgg" in done.stdout
+    wrong = run("demo", "--preset", tmp_path / "other", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "--preset must be one of " in wrong.stderr
