@@ -3,6 +3,7 @@ import pytest
 from scipy import ndimage
 
 from braintumorseg import Study, find_brain, make_study, strip_skull
+from braintumorseg.lgg import LGGDataset
 from braintumorseg.preprocessing import find_foreground
 from braintumorseg.skull import brain_alone
 
@@ -52,11 +53,42 @@ def test_turned_upside_down_it_is_found_too(study, brain):
     assert 2 * both.sum() / (turned.sum() + brain.sum()) > 0.97
 
 
-def test_of_a_stripped_study_most_is_kept(study, brain):
-    again = find_brain(strip_skull(study))
-    middle = slice(5, 20)
-    assert not (again & ~brain).any() or (again & ~brain).sum() < 0.01 * brain.sum()
-    assert (again & brain)[middle].sum() > 0.95 * brain[middle].sum()
+@pytest.mark.parametrize("background", ["zero", "minimum"])
+@pytest.mark.parametrize("seed", range(3))
+def test_stripping_twice_changes_little(seed, background):
+    study = make_study(seed=seed, shape=(24, 128, 128))
+    stripped = strip_skull(study, background=background)
+    brain, again = find_brain(study), find_brain(stripped)
+    assert (again & brain).sum() > 0.97 * brain.sum()
+    assert (again & ~brain).sum() < 0.02 * brain.sum()
+
+
+def test_of_a_head_that_is_cut_off_nothing_is_lost(study, brain):
+    rows = np.flatnonzero(brain.any(axis=(0, 2)))
+    start, stop = rows[0] + 8, rows[-1] - 8  # the picture ends within the brain, in front and behind
+    cut = find_brain(Study(study.volume[:, start:stop]))
+    whole = brain[:, start:stop]
+    assert (cut & whole).sum() > 0.95 * whole.sum()
+
+
+def test_a_bright_tumour_beside_the_skull_is_brain(study, brain):
+    volume = study.volume.copy()
+    index = study.sequences.index("flair")
+    depth = ndimage.distance_transform_edt(brain[13])
+    rows, columns = np.indices(depth.shape)
+    place = np.argwhere((depth > 6) & (depth < 7))[0]
+    tumour = (np.hypot(rows - place[0], columns - place[1]) < 10) & (depth > 1)
+    level = np.median(volume[13, ..., index][depth > 10])
+    volume[12:15, tumour, index] = 2 * level
+    assert find_brain(Study(volume))[13][tumour].mean() > 0.97
+
+
+def test_air_and_empty_slices_change_little(study, brain):
+    padded = find_brain(Study(np.pad(study.volume, ((2, 2), (20, 4), (0, 12), (0, 0)))))
+    assert padded.shape == (28, 152, 140)
+    inside = padded[2:-2, 20:-4, :-12]
+    assert padded.sum() - inside.sum() < 0.01 * brain.sum()
+    assert 2 * (inside & brain).sum() / (inside.sum() + brain.sum()) > 0.97
 
 
 def test_one_slice():
@@ -70,6 +102,12 @@ def test_one_slice():
 @pytest.mark.parametrize("value", [0, 7])
 def test_a_constant_image_has_no_brain(value):
     assert not find_brain(Study(np.full((3, 32, 32, 3), value))).any()
+
+
+def test_a_few_bright_pixels_are_no_head():
+    image = np.zeros((5, 32, 32, 1))
+    image[2, 10, 10] = image[4, 3, 3] = 1
+    assert find_brain(Study(image, ("flair",))).sum() < 50
 
 
 def test_flair_is_needed():
@@ -101,3 +139,17 @@ def test_training_is_on_the_brain_alone(study, brain):
     assert (alone.volume == strip_skull(study).volume).all()
     assert (alone.mask == (study.mask & brain)).all()
     assert brain_alone(study.with_mask(None)).mask is None
+
+
+@pytest.mark.lgg
+def test_tumours_of_patients_lie_in_the_brain_found_without_scalp(lgg_root):
+    dataset = LGGDataset(lgg_root)
+    shares = {}
+    for name in dataset.patients[::5]:
+        study = dataset[name]
+        brain = find_brain(study)
+        again = find_brain(strip_skull(study))
+        assert (again & brain).sum() > 0.97 * brain.sum(), name
+        shares[name] = (brain & study.mask).sum() / study.mask.sum()
+    assert min(shares.values()) >= 0.96, shares
+    assert np.mean(list(shares.values())) > 0.99, shares
