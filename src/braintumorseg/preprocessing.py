@@ -118,8 +118,6 @@ class Preprocessing:
         Raises:
             ValueError: If a key is missing or unknown, or a value is not allowed.
         """
-        if cls is Preprocessing and "percentiles" in config:
-            return _ZScore.from_config(config)
         known = {field.name for field in fields(cls)}
         if set(config) != known:
             msg = wrong("config", f"a table with exactly the keys {sorted(known)}", sorted(config))
@@ -235,31 +233,6 @@ class Preprocessing:
         if median == 0:
             return np.zeros_like(image), 0.0, True
         return _UNIT * (np.minimum(signal / median, np.float32(self.ceiling)) - 1), -_UNIT, False
-
-
-@dataclass(frozen=True)
-class _ZScore(Preprocessing):
-    """What the first weights of resunet-lgg were trained with: z-scored over the head, clipped to two percentiles."""
-
-    ceiling: float = 4.0
-    percentiles: tuple[float, float] = (0.5, 99.5)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "percentiles": list(self.percentiles)}
-
-    def _normalise(
-        self, image: NDArray[np.float32], foreground: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float32], float, bool]:
-        voxels = image[foreground]
-        if voxels.size == 0 or voxels.min() == voxels.max():
-            return np.zeros_like(image), 0.0, True
-        low, high = np.percentile(voxels, self.percentiles)
-        clipped = np.clip(voxels, low, high).astype(np.float64)
-        mean, deviation = clipped.mean(), clipped.std()
-        if deviation == 0:
-            return np.zeros_like(image), 0.0, True
-        scaled = ((np.clip(image, low, high) - mean) / deviation).astype(np.float32)
-        return scaled, float((low - mean) / deviation), False
 
 
 def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
