@@ -144,7 +144,21 @@ def test_bright_tumour_is_not_taken_for_the_head():
     flair = np.zeros((6, 80, 80), np.float32)
     flair[:, 15:65, 20:60] = random.normal(100, 15, (6, 50, 40))
     flair[2:4, 30:40, 30:40] = random.normal(300, 15, (2, 10, 10))
-    np.testing.assert_array_equal(find_foreground(flair), flair > 0)
+    assert (find_foreground(flair) != (flair > 0)).mean() < 1e-3
+
+
+@pytest.mark.parametrize("gamma", [0.7, 1.0])
+def test_noise_of_the_air_is_not_taken_for_the_head(gamma):
+    """Scalp brighter than brain, ventricles darker, noise of 5 % of the scalp everywhere: brighter still by a gamma."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[-1:1:128j, -1:1:128j]
+    radius = np.hypot(rows / 0.75, columns / 0.6)
+    head = np.select([radius < 0.2, radius < 0.85, radius < 1], [30.0, 60.0, 150.0])
+    noisy = np.abs(head + random.normal(0, 7.5, (8, 128, 128)))
+    image = (255 * (noisy / 255) ** gamma).astype(np.float32)
+    foreground = find_foreground(image)
+    assert foreground[:, radius < 1].mean() > 0.95
+    assert foreground[:, radius > 1.1].mean() < 0.01
 
 
 # --- back again -----------------------------------------------------------------------------------------------------

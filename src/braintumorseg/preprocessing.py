@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from braintumorseg._checks import DataError, check_integer, check_range, wrong
 from braintumorseg.study import SEQUENCES, Study
@@ -22,6 +23,13 @@ _FOREGROUND_SHARE = 0.2
 # Air that is brighter than this share of the head is none: where air is exactly the background's value (skull-stripped
 # volumes), what lies below a bright tumour is brain.
 _AIR_SHARE = 0.15
+# The mean over so many pixels square tells the head, which is smooth, from the air's noise, which is not.
+_SMOOTHING = 5
+# The corners of what differs from the background are air, and no head is darker than this many times their median: ghosts
+# and noise that a change of gamma lifts. Corners above this share of the first threshold belong to a head that fills the image.
+_CORNER = 8  # each an eighth of the height and the width
+_OVER_AIR = 2.0
+_CORNER_SHARE = 0.25
 # At least this share of the voxels lies below the background's value where images were normalised after skull stripping.
 _BOTH_SIDES_SHARE = 0.02
 # A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
@@ -240,8 +248,9 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
 
     The background is the volume's lowest value or, where images were normalised after skull stripping and brain lies on
     both sides of it, the one value that fills the border. The threshold lies a share of the way from the median of the
-    voxels below it to the median of those above it, found by iteration from above. Both medians leave out voxels at
-    exactly the background, so that added air and empty slices do not move them.
+    voxels below it to the median of those above it, found by iteration from above on slices that are smoothed, so that
+    noise changes neither. Both medians leave out voxels at exactly the background, so that added air and empty slices do
+    not move them. A voxel is foreground where it and its smoothed neighbourhood lie above the threshold.
 
     Args:
         image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
@@ -250,22 +259,39 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
         Boolean array of the same shape; all false for a constant image.
     """
     distance = _distance_from_background(image)
-    threshold = 0.5 * float(np.percentile(distance, 99.9))
-    if threshold == 0:  # fewer than one voxel in a thousand differs from the background
-        threshold = 0.5 * float(distance.max())
-    varied = np.sort(distance[distance > 0])
+    differs = distance > 0
+    if not differs.any():
+        return differs
+    # A few very bright voxels may neither set the scale nor spread.
+    brightest = np.float32(np.percentile(distance[differs], 99))
+    smooth = ndimage.uniform_filter(np.minimum(distance, brightest), (1, _SMOOTHING, _SMOOTHING), mode="constant")
+    threshold = 0.5 * float(smooth.max())
+    corners = _corner_level(smooth, differs)
+    least = _OVER_AIR * corners if corners < _CORNER_SHARE * threshold else 0.0
+    varied = np.sort(smooth[differs])
     for _ in range(50):
         split = int(np.searchsorted(varied, threshold, side="right"))
         if split in (0, varied.size):
             break
         head = float(varied[(split + varied.size) // 2])
         air = min(float(varied[split // 2]), _AIR_SHARE * head)
-        lower = air + _FOREGROUND_SHARE * (head - air)
+        lower = max(air + _FOREGROUND_SHARE * (head - air), least)
         if lower >= threshold * (1 - 1e-4):
             break
         threshold = lower
-    foreground: NDArray[np.bool_] = distance > threshold
+    foreground: NDArray[np.bool_] = (distance > threshold) & (smooth > threshold)
     return foreground
+
+
+def _corner_level(smooth: NDArray[np.float32], varied: NDArray[np.bool_]) -> float:
+    """Return the median of a volume in the four corners, all slices, of the box that holds what varies."""
+    spans = [np.flatnonzero(varied.any(axis=axes))[[0, -1]] + (0, 1) for axes in ((0, 2), (0, 1))]
+    ends = [
+        (slice(start, start + side), slice(stop - side, stop))
+        for start, stop in spans
+        for side in [-(-(stop - start) // _CORNER)]
+    ]
+    return float(np.median([smooth[:, rows, columns] for rows in ends[0] for columns in ends[1]]))
 
 
 def _distance_from_background(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -120,6 +120,38 @@ def test_another_configuration_does_not_go_on(finished, tiny, cases):
         train(tiny.replace(seed=1), cases[1:], cases[:1], out, progress=False)
 
 
+def test_a_run_starts_from_the_weights_of_a_preset(finished, tiny, cases, tmp_path):
+    """At a rate of almost nothing the weights stay what they were; the card says where they come from."""
+    config = tiny.set(["steps=2", "coarse.steps=0", f"start={finished[0] / 'last'}", "optimizer.learning_rate=1e-12"])
+    train(config, cases[1:], [], tmp_path / "run", progress=False)
+    before, after = (load_file(folder / "last/model.safetensors") for folder in (finished[0], tmp_path / "run"))
+    kernels = [key for key in before if key.endswith("kernel")]
+    assert kernels
+    for key in kernels:
+        np.testing.assert_allclose(after[key], before[key], atol=1e-7, err_msg=key)
+    assert (
+        f"before it, tiny: tiny, {tiny.digest()}: 32 augmented slices"
+        in load_pretrained(tmp_path / "run/last").card.recipe
+    )
+    with pytest.raises(DataError, match="holds a run from another start"):
+        train(config.replace(start=""), cases[1:], [], tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("start=nowhere", "start: name must be .*; got 'nowhere'"),
+        ("model.filters=[4, 16]", "start: .* is another model than the configuration's, .*4, 16"),
+        ("preprocessing.ceiling=3.0", "start: .* has another preprocessing than the configuration: .*ceiling=4.0"),
+    ],
+)
+def test_weights_that_do_not_fit_are_no_start(finished, tiny, cases, tmp_path, change, message):
+    config = tiny.set([f"start={finished[0] / 'last'}", change])
+    with pytest.raises(DataError, match=message):
+        train(config, cases[1:], [], tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_other_patients_do_not_go_on(finished, tiny, cases):
     out, _ = finished
     with pytest.raises(DataError, match="holds a run on other patients"):

@@ -114,6 +114,8 @@ class TrainConfig:
         name: What the model will be called.
         model: ``name`` of an architecture (``"resunet"``, ``"unet"``) and arguments of its builder.
         steps: Batches to train on.
+        start: Name or folder of a preset of the same model and preprocessing, whose weights the run starts from; empty for
+            new ones.
         batch_size: Slices in a batch, over all devices.
         seed: Of the first weights, the sampling and the augmentation; any integer from 0.
         precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
@@ -145,6 +147,7 @@ class TrainConfig:
     name: str
     model: Mapping[str, Any]
     steps: int
+    start: str = ""
     batch_size: int = 16
     seed: int = 0
     precision: str = "float32"
@@ -162,9 +165,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", tuple(dict(term) for term in self.loss))
-        if not isinstance(self.name, str) or not self.name.strip():
-            msg = wrong("name", "a name that is not empty", repr(self.name))
-            raise ValueError(msg)
+        for name, text, empty in (("name", self.name, False), ("start", self.start, True)):
+            if not isinstance(text, str) or not (text.strip() or empty):
+                msg = wrong(name, "a text" if empty else "a name that is not empty", repr(text))
+                raise ValueError(msg)
         for name in ("steps", "batch_size", "round_steps", "validate_every"):
             check_integer(name, getattr(self, name), 1)
         check_integer("seed", self.seed, 0)
@@ -326,11 +330,12 @@ class TrainConfig:
         return path
 
     def digest(self) -> str:
-        """Return a short hash: two configurations have the same one if, and only if, they train the same weights.
+        """Return a short hash: from the same start, two configurations have the same one if they train the same weights.
 
-        The texts of the card change nothing of those, and so nothing of the hash.
+        The texts of the card change nothing of those. Where the weights to start from lie is not part of it either: a run's
+        state holds their own hash.
         """
-        config = {key: value for key, value in self.get_config().items() if key != "card"}
+        config = {key: value for key, value in self.get_config().items() if key not in ("card", "start")}
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 

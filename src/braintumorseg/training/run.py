@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -68,8 +70,9 @@ def train(
         The segmenter with the averaged weights that did best on the validation patients.
 
     Raises:
-        DataError: If a study can't be read or has no mask, a patient is on both sides, the folder holds another
-            configuration's run, or the loss is no number: the message then names the step, its slices and the last good state.
+        DataError: If a study can't be read or has no mask, a patient is on both sides, the weights to start from do not fit,
+            the folder holds another configuration's run, or the loss is no number: the message then names the step, its
+            slices and the last good state.
         ValueError: If an argument is not as stated, or Keras runs on another backend than TensorFlow.
 
     Examples:
@@ -96,9 +99,20 @@ def train(
     paths = [Path(path).absolute() for path in training]
     studies = [each if isinstance(each, Study) else read_study(each) for each in validation]
     patients = _patients(paths, studies)
-    info = _begin(config, patients, out)
+    start = _start(config)
+    info = _begin(config, patients, start, out)
     if info["step"] < config.steps:
-        _fit(config, paths, studies, out, Path(cache) if cache else out / "cache", strategy, info, progress=progress)
+        _fit(
+            config,
+            paths,
+            studies,
+            start,
+            out,
+            Path(cache) if cache else out / "cache",
+            strategy,
+            info,
+            progress=progress,
+        )
     segmenter = load_pretrained(out / ("best" if studies else "last"))
     save_figure(plot_curves(log_table(read_info(out / STATE_FILE)["log"]), config.name), out / "curves.png")
     if studies:
@@ -123,9 +137,48 @@ def _patients(training: Sequence[Path], validation: Sequence[Study]) -> dict[str
     return sides
 
 
-def _begin(config: TrainConfig, patients: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
+def _start(config: TrainConfig) -> Segmenter | None:
+    """Return what the run starts from; refuse weights of another model, or made for another preprocessing."""
+    if not config.start:
+        return None
+    try:
+        segmenter = load_pretrained(config.start)
+    except ValueError as error:
+        msg = f"start: {error}"
+        raise DataError(msg) from error
+    if replace(segmenter.preprocessing, size=config.preprocessing.size) != config.preprocessing:
+        msg = f"start: {config.start} has another preprocessing than the configuration: {segmenter.preprocessing}"
+        raise DataError(msg)
+    if _shapes(segmenter.model) != _shapes(config.build_model()):
+        msg = f"start: {config.start} is another model than the configuration's, {config.architecture}"
+        raise DataError(msg)
+    return segmenter
+
+
+def _hash(model: keras.Model) -> str:
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in _weights(model))).hexdigest()
+
+
+def _shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...]]]:
+    """Return what weights a model has, but for the states of random generators, which depend on dropout."""
+    return [(weight.path, tuple(weight.shape)) for weight in _weights(model)]
+
+
+def _weights(model: keras.Model) -> list[keras.Variable]:
+    return [weight for weight in model.weights if not weight.path.endswith("seed_generator_state")]
+
+
+def _begin(
+    config: TrainConfig, patients: Mapping[str, Sequence[str]], start: Segmenter | None, out: Path
+) -> dict[str, Any]:
     """Return what the run knows: what its folder's state says, if there is one; refuse that of another run."""
-    new = {"config": config.digest(), "patients": patients, "step": 0, "log": []}
+    new: dict[str, Any] = {
+        "config": config.digest(),
+        "start": _hash(start.model) if start else None,
+        "patients": patients,
+        "step": 0,
+        "log": [],
+    }
     state = out / STATE_FILE
     if not state.exists():
         config.write(out / CONFIG_FILE, overwrite=True)
@@ -133,6 +186,7 @@ def _begin(config: TrainConfig, patients: Mapping[str, Sequence[str]], out: Path
     info = read_info(state)
     for key, kind in (
         ("config", f"with another configuration, that of its {CONFIG_FILE}"),
+        ("start", "from another start"),
         ("patients", "on other patients"),
     ):
         if info.get(key) != new[key]:
@@ -145,6 +199,7 @@ def _fit(
     config: TrainConfig,
     paths: Sequence[Path],
     studies: Sequence[Study],
+    start: Segmenter | None,
     out: Path,
     cache: Path,
     strategy: str,
@@ -160,8 +215,11 @@ def _fit(
         model.optimizer.build(model.trainable_variables)
         if first:
             restore_state(out / STATE_FILE, model)
+        elif start is not None:
+            for weight, given in zip(_weights(model), _weights(start.model), strict=True):
+                weight.assign(given)
         patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
-        keep = partial(_keep, config, len(paths), out)
+        keep = partial(_keep, config, len(paths), start, out)
         rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(_name_batch, samplers))
         model.fit(
             _batches(config, samplers, first),
@@ -228,7 +286,13 @@ def _name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:
 
 
 def _keep(
-    config: TrainConfig, patients: int, out: Path, kind: str, model: keras.Model, val: Mapping[str, float]
+    config: TrainConfig,
+    patients: int,
+    start: Segmenter | None,
+    out: Path,
+    kind: str,
+    model: keras.Model,
+    val: Mapping[str, float],
 ) -> None:
     """Write a model as a preset whose card says what was measured."""
     data = f"{len(val)} validation patients"
@@ -244,6 +308,8 @@ def _keep(
     )
     size = config.preprocessing.size
     recipe = f"{config.name}, {config.digest()}: {config.steps * config.batch_size} augmented slices of {size}x{size}"
+    if start is not None:
+        recipe += f"; before it, {start.name}: {start.card.recipe if start.card else 'unknown'}"
     texts: dict[str, Any] = {
         "summary": f"A {config.model['name']} for the FLAIR abnormality, trained by braintumorseg.",
         "data": f"{patients} patients",
