@@ -296,7 +296,7 @@ def _corner_level(smooth: NDArray[np.float32], varied: NDArray[np.bool_]) -> flo
 
 def _distance_from_background(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how far each voxel lies from the background: 0 in clean air, growing with the signal."""
-    background = _background(image)
+    background = find_background(image)
     distance = np.abs(image - background)
     margin = 0.1 * float(np.percentile(distance, 99.9))
     if np.mean(image < background - margin) > _BOTH_SIDES_SHARE:
@@ -305,7 +305,12 @@ def _distance_from_background(image: NDArray[np.float32]) -> NDArray[np.float32]
     return np.asarray(distance)
 
 
-def _background(image: NDArray[np.float32]) -> np.float32:
+def find_background(image: NDArray[np.float32]) -> np.float32:
+    """Return the value that the background of a sequence has: its lowest, or the one that fills the border.
+
+    Args:
+        image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
+    """
     lowest = image.min()
     frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
     values, counts = np.unique(frame, return_counts=True)

@@ -20,7 +20,7 @@ from braintumorseg._checks import DataError, wrong
 from braintumorseg._files import replacing
 from braintumorseg.io import read_study
 from braintumorseg.measures import dice
-from braintumorseg.preprocessing import _background, find_foreground
+from braintumorseg.preprocessing import find_background, find_foreground
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.skull import strip_skull
 from braintumorseg.study import Study
@@ -362,7 +362,9 @@ def _range(study: Study) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def _air(study: Study) -> NDArray[np.float32]:
     """Return the background's value of each sequence."""
-    return np.array([_background(study.volume[..., channel]) for channel in range(len(study.sequences))], np.float32)
+    return np.array(
+        [find_background(study.volume[..., channel]) for channel in range(len(study.sequences))], np.float32
+    )
 
 
 def _head_plane(study: Study) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from braintumorseg._checks import wrong
 from braintumorseg.cross_validation.result import CrossValidation, stored_pairs
 from braintumorseg.cross_validation.sources import Sources
 from braintumorseg.cross_validation.state import State, prediction_file, write_prediction
@@ -61,7 +62,8 @@ def cross_validate(
     Raises:
         DataError: If a study can't be read or has no mask, or the folder holds another cross-validation: with another
             configuration, of other patients or of other folds.
-        ValueError: If an argument is not as stated, or two studies have the same name.
+        ValueError: If an argument is not as stated, the configuration starts from trained weights, or two studies have the
+            same name.
 
     Examples:
         >>> from pathlib import Path
@@ -83,6 +85,9 @@ def cross_validate(
         >>> result.by_fold()["patients"].tolist()
         [1, 1]
     """
+    if config.start:
+        msg = wrong("start", "empty: weights to start from may have seen the patients that judge", repr(config.start))
+        raise ValueError(msg)
     out = Path(out)
     sources = Sources.of(studies)
     if institutions is None:
