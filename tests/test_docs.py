@@ -9,6 +9,7 @@ import nibabel as nib
 import pytest
 
 import braintumorseg
+from braintumorseg import list_pretrained, load_pretrained
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +46,13 @@ def test_readme_s_python_runs(phantom, tmp_path):
     for block in blocks:
         exec(block.replace('"patient-folder"', '"patient.nii.gz"'), {})
     assert {path.name for path in tmp_path.iterdir()} >= {"mask.nii.gz", "overlay.png"}
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_readme_s_figures_are_those_of_the_cards(name):
+    mean, median = (figure.value for figure in load_pretrained(name).card.figures[:2])
+    (row,) = re.findall(rf"^\| `{name}` \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert f"| mean {mean:.3f}, median {median:.3f} |" in row
 
 
 def test_citation_has_the_version():
