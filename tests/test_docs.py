@@ -48,7 +48,7 @@ def test_readme_s_python_runs(phantom, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} >= {"mask.nii.gz", "overlay.png"}
 
 
-@pytest.mark.parametrize("name", list_pretrained())
+@pytest.mark.parametrize("name", list_pretrained().index)
 def test_readme_s_figures_are_those_of_the_cards(name):
     mean, median = (figure.value for figure in load_pretrained(name).card.figures[:2])
     (row,) = re.findall(rf"^\| `{name}` \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)

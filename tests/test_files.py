@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from braintumorseg import DataError
@@ -50,3 +52,17 @@ def test_existing_file_is_not_touched(tmp_path):
     with pytest.raises(DataError, match="exists already"):
         write()
     assert path.read_text() == "old"
+
+
+def test_threads_do_not_write_to_one_file(tmp_path):
+    with replacing(tmp_path / "a.txt", overwrite=True) as mine, ThreadPoolExecutor() as pool:
+        mine.write_text("mine")
+        pool.submit(write_quickly, tmp_path / "a.txt").result()
+        assert mine.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "mine"
+
+
+def write_quickly(path):
+    with replacing(path, overwrite=True) as beside:
+        beside.write_text("theirs")

@@ -38,6 +38,7 @@ ORDER = [
     "models.encoder_decoder",
     "models.unet",
     "models.resunet",
+    "models.architecture",
     "models",
     "losses._inputs",
     "losses.functions",
@@ -58,6 +59,9 @@ ORDER = [
     "engines.keras",
     "callbacks",
     "card",
+    "zoo",
+    "zoo.bounds",
+    "zoo.preset",
     "segmenter",
     "evaluation.intervals",
     "evaluation.conventions",
@@ -68,11 +72,17 @@ ORDER = [
     "evaluation.report",
     "evaluation",
     "robustness",
-    "zoo.preset",
     "zoo.published",
     "zoo.cards",
+    "zoo.bundled",
+    "zoo.pins",
+    "zoo.hub_client",
+    "zoo.hub",
+    "zoo.hub_card",
+    "zoo.sources",
+    "zoo.adapt",
     "zoo.load",
-    "zoo",
+    "zoo.publish",
     "training.config",
     "training.state",
     "training.rounds",
@@ -92,6 +102,8 @@ ORDER = [
     "cli.evaluate",
     "cli.train",
     "cli.cross_validate",
+    "cli.zoo_publish",
+    "cli.zoo",
     "cli",
     "__main__",
 ]
@@ -156,7 +168,7 @@ def test_import_loads_neither_tensorflow_nor_keras():
     loaded = run(
         "import sys, braintumorseg\n"
         "from braintumorseg import Study, Preprocessing, read_study, load_pretrained, list_pretrained\n"
-        "load_pretrained(list_pretrained()[0])\n"
+        "load_pretrained(list_pretrained().index[0])\n"
         "print([name for name in ('tensorflow', 'keras', 'torch', 'jax') if name in sys.modules])"
     )
     assert loaded.strip() == "[]"

@@ -70,6 +70,9 @@ from .training import plot_curves as plot_curves
 from .training import plot_worst_slices as plot_worst_slices
 from .training import recipes as recipes
 from .training import train as train
-from .zoo import list_pretrained as list_pretrained
-from .zoo import load_pretrained as load_pretrained
+from .zoo.bundled import list_pretrained as list_pretrained
+from .zoo.bundled import verify_pretrained as verify_pretrained
 from .zoo.cards import write_card as write_card
+from .zoo.load import load_pretrained as load_pretrained
+from .zoo.pins import Pin as Pin
+from .zoo.publish import push_to_hub as push_to_hub

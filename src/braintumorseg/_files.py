@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_ident
 
 from braintumorseg._checks import DataError
 
@@ -20,7 +21,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         DataError: If ``path`` exists and may not be overwritten, or can't be written.
     """
     check_free(path, overwrite=overwrite)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(f".{os.getpid()}-{get_ident()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside

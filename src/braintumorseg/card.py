@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from braintumorseg._checks import wrong
+
+_UNKNOWN = "not stated"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Card:
     """What a user must know of a preset before using it.
 
     Attributes:
-        summary: One sentence: what it finds in what.
+        summary: One sentence: what it finds in what. This and the other texts are "not stated" until someone states them.
         data: What it was trained on, and under which licence that is.
         split: Which patients trained it, and which did not.
         recipe: How it was trained.
@@ -75,16 +77,22 @@ class Card:
         figures: What was measured, each with its convention.
         patients: Dice of each patient behind the figures, over the whole volume, every slice in.
         robustness: What is lost where the same patients' studies are changed.
+
+    Examples:
+        >>> from braintumorseg import Card
+        >>> card = Card(summary="Finds meningiomas.", licence="CC BY 4.0")
+        >>> card.data
+        'not stated'
     """
 
-    summary: str
-    data: str
-    split: str
-    recipe: str
-    licence: str
-    intended_use: str
-    limits: str
-    figures: tuple[Figure, ...]
+    summary: str = _UNKNOWN
+    data: str = _UNKNOWN
+    split: str = _UNKNOWN
+    recipe: str = _UNKNOWN
+    licence: str = _UNKNOWN
+    intended_use: str = "Research and teaching. Not a medical device; not for diagnosis or treatment."
+    limits: str = "Not measured."
+    figures: tuple[Figure, ...] = ()
     patients: Mapping[str, float] = field(default_factory=dict)
     robustness: tuple[Drop, ...] = ()
 
@@ -103,12 +111,29 @@ class Card:
         """Build from what ``get_config`` returned.
 
         Raises:
-            ValueError: If a key is missing or unknown.
+            ValueError: If a key is missing or unknown, or a value is of another kind.
         """
         known = {each.name for each in fields(cls)}
         if set(config) != known:
             msg = wrong("card", f"a table with exactly the keys {sorted(known)}", sorted(config))
             raise ValueError(msg)
-        figures = tuple(Figure(**figure) for figure in config["figures"])
-        robustness = tuple(Drop(**drop) for drop in config["robustness"])
-        return cls(**{**config, "figures": figures, "patients": dict(config["patients"]), "robustness": robustness})
+        figures = tuple(Figure(**_checked(figure, _TEXTS_OF_FIGURES)) for figure in config["figures"])
+        robustness = tuple(Drop(**_checked(drop, _TEXTS_OF_DROPS)) for drop in config["robustness"])
+        patients = _checked(dict(config["patients"]), ())
+        texts = {each.name for each in fields(cls)[:-3]}
+        _checked({key: config[key] for key in texts}, texts)
+        return cls(**{**config, "figures": figures, "patients": patients, "robustness": robustness})
+
+
+_TEXTS_OF_FIGURES = ("measure", "convention", "data")
+_TEXTS_OF_DROPS = ("change",)
+
+
+def _checked(config: Mapping[str, Any], texts: Collection[str]) -> Mapping[str, Any]:
+    """Return a table whose values under ``texts`` are texts, and all others numbers, or ``None`` where not measured."""
+    for key, value in config.items():
+        fits = isinstance(value, str) if key in texts else value is None or type(value) in (int, float)
+        if not fits:
+            msg = wrong(f"{key} of the card", "a text" if key in texts else "a number", value)
+            raise ValueError(msg)
+    return config

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._checks import check_integer, check_range, wrong
+from braintumorseg._files import check_free
 from braintumorseg._optional import lazy
 from braintumorseg.card import Card
 from braintumorseg.io import read_study
 from braintumorseg.postprocessing import to_mask
 from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.study import SEQUENCES, Segmentation, Study
+from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_preset
 
 if TYPE_CHECKING:
     import keras
 
 _engine = lazy("braintumorseg.engines.keras")
+_models = lazy("braintumorseg.models")
 
 
 class Segmenter:
@@ -89,18 +93,21 @@ class Segmenter:
 
         Raises:
             DataError: If the path can't be read as a study, or the study lacks the FLAIR.
-            ValueError: If an array has another shape, or holds NaN or infinite values.
+            ValueError: If an array has another shape, or holds NaN or infinite values; if the model has several classes.
         """
         check_integer("batch_size", batch_size, 1)
+        classes = self.model.output_shape[-1]
+        if classes != 1:
+            by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
+            allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
+            msg = wrong("model", allowed, f"{classes} channels")
+            raise ValueError(msg)
         study = _as_study(study)
         prepared = self.preprocessing.apply(study)
         output = _engine.run(self.model, prepared.images, batch_size)
         if flips:
             mirrored = _engine.run(self.model, prepared.images[:, :, ::-1], batch_size)
             output = (output + mirrored[:, :, ::-1]) / 2
-        if output.shape[-1] != 1:
-            msg = wrong("model", "one of one output channel, the tumour's probability", f"{output.shape[-1]} channels")
-            raise ValueError(msg)
         probabilities = self.preprocessing.restore(output[..., 0], prepared.placement)
         return Segmentation(
             mask=to_mask(probabilities, self.threshold, self.min_voxels),
@@ -111,6 +118,45 @@ class Segmenter:
             slice_names=study.slice_names,
             notes=prepared.notes,
         )
+
+    def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write all that the segmenter is as a preset, which ``load_pretrained(folder)`` reads.
+
+        For Keras alone, ``segmenter.model.save("model.keras")`` writes a file that opens without this package.
+
+        Args:
+            folder: Gets ``braintumorseg.json`` (architecture, preprocessing, threshold, card, SHA-256 of the weights) and
+                ``model.safetensors``; made if need be. A ``CARD.md`` of what is overwritten is removed.
+            overwrite: Whether a preset in the folder may be replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DataError: If the folder holds a preset already and may not be overwritten, or can't be written to.
+            ValueError: If the model is none that ``build_unet`` or ``build_resunet`` builds.
+
+        Examples:
+            >>> from braintumorseg import Preprocessing, Segmenter, build_unet, load_pretrained
+            >>> segmenter = Segmenter(build_unet(filters=(4, 8)), Preprocessing(size=64), threshold=0.4, name="mine")
+            >>> load_pretrained(segmenter.save("mine")).threshold
+            0.4
+        """
+        folder = Path(folder)
+        for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE):
+            check_free(folder / file, overwrite=overwrite)
+        write_preset(
+            folder,
+            self.model,
+            name=self.name,
+            architecture=_models.architecture_of(self.model),
+            preprocessing=self.preprocessing,
+            threshold=self.threshold,
+            min_voxels=self.min_voxels,
+            card=self.card or Card(),
+        )
+        (folder / CARD_FILE).unlink(missing_ok=True)
+        return folder
 
     def __repr__(self) -> str:
         figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""

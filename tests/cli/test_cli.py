@@ -74,7 +74,7 @@ def test_good_studies_are_predicted_although_one_fails(many):
         mask = mask.transpose(2, 1, 0)[
             :, ::-1
         ]  # a file without orientation is laid out to the left, anterior, superior
-        np.testing.assert_array_equal(mask, segmenter.predict(folder).mask)
+        assert (mask != segmenter.predict(folder).mask).sum() <= 3  # sums of several threads, near the threshold
     assert done.returncode == 1
 
 
@@ -91,15 +91,17 @@ def test_table_has_patient_tumour_slices_and_dice(many):
     for folder in folders:
         study, found = read_study(folder), segmenter.predict(folder)
         (line,) = [line for line in done.stdout.splitlines() if folder.name in line]
-        assert f"{found.voxels} voxels" in line
+        voxels = int(re.search(r"(\d+) voxels", line)[1])
+        assert voxels == pytest.approx(found.voxels, abs=3)  # sums of several threads, near the threshold
         assert re.search(rf"│ +{found.slices} │", line)
         if study.mask is None:
             assert "no mask to compare with" in line
         else:
             scores.append(dice(study.mask, found.mask))
-            assert f"{scores[-1]:.3f}" in line
-    summary = f"Dice per patient over whole volumes, every slice in: mean {np.mean(scores):.3f}, median {np.median(scores):.3f}"
-    assert summary in done.stdout
+            assert float(re.findall(r"0\.\d{3}", line)[-1]) == pytest.approx(scores[-1], abs=0.001)
+    pattern = r"Dice per patient over whole volumes, every slice in: mean (0\.\d{3}), median (0\.\d{3})"
+    summary = [float(text) for text in re.search(pattern, done.stdout).groups()]
+    assert summary == pytest.approx([np.mean(scores), np.median(scores)], abs=0.001)
 
 
 def test_existing_output_needs_overwrite(many, tmp_path):
@@ -186,7 +188,8 @@ def unknown_preset(path):
     return (
         ["predict", path, "-o", path, "--preset", "x"],
         2,
-        f"--preset must be one of {', '.join(list_pretrained())}, or the folder of a trained model; got x",
+        f"--preset must be one of {', '.join(list_pretrained().index)}, "
+        "the folder of a trained model, or hf://owner/repo; got x",
     )
 
 

@@ -116,7 +116,7 @@ def test_no_preset_no_card(tmp_path):
 
 
 def test_the_rendered_card_holds_everything(folder):
-    write_card(folder, "phantoms", evaluated(), robustness=changed())
+    write_card(folder, "patients of the LGG dataset", evaluated(), robustness=changed())
     preset = read_preset(folder)
     text = (folder / CARD_FILE).read_text()
     assert text == render_card(preset)
@@ -135,6 +135,11 @@ def test_the_rendered_card_holds_everything(folder):
         assert f"| {' | '.join(published)} |" in text
     for line in text.splitlines():
         assert not line.startswith("|") or line.count("|") in (3, 5)
+
+
+def test_what_was_published_stands_beside_figures_on_the_same_dataset_alone(folder):
+    write_card(folder, "phantoms", evaluated())
+    assert "Buda" not in (folder / CARD_FILE).read_text().split("## Measured")[1]
 
 
 @pytest.mark.parametrize("folder", EVALUATED, ids=lambda folder: folder.name)

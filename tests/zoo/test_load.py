@@ -20,7 +20,7 @@ def golden_output(name):
     return {"means": found.probabilities.mean(axis=(1, 2)).tolist(), "voxels": found.voxels}
 
 
-@pytest.mark.parametrize("name", list_pretrained())
+@pytest.mark.parametrize("name", list_pretrained().index)
 def test_golden_output(name):
     expected, found = json.loads(GOLDEN.read_text())[name], golden_output(name)
     np.testing.assert_allclose(found["means"], expected["means"], atol=2e-4)
@@ -28,10 +28,10 @@ def test_golden_output(name):
 
 
 def test_resunet_lgg_is_there():
-    assert "resunet-lgg" in list_pretrained()
+    assert "resunet-lgg" in list_pretrained().index
 
 
-@pytest.mark.parametrize("name", list_pretrained())
+@pytest.mark.parametrize("name", list_pretrained().index)
 def test_bundled_preset_is_complete(name):
     segmenter = load_pretrained(name)
     assert segmenter.name == name
@@ -48,7 +48,7 @@ def test_bundled_preset_is_complete(name):
     assert all("every slice in" in figure.convention for figure in card.figures[:2])
 
 
-@pytest.mark.parametrize("name", list_pretrained())
+@pytest.mark.parametrize("name", list_pretrained().index)
 def test_bundled_weights_are_small(name):
     assert (BUNDLED / name / WEIGHTS_FILE).stat().st_size <= 10 * 2**20
 
@@ -74,7 +74,7 @@ def test_damaged_bundle_is_found_before_it_is_used(tmp_path, monkeypatch):
     weights = bytearray((folder / WEIGHTS_FILE).read_bytes())
     weights[100_000] ^= 1
     (folder / WEIGHTS_FILE).write_bytes(weights)
-    monkeypatch.setattr("braintumorseg.zoo.load._BUNDLED", tmp_path / "presets")
+    monkeypatch.setattr("braintumorseg.zoo.bundled.BUNDLED", tmp_path / "presets")
     with pytest.raises(
         DataError, match=r"model\.safetensors: damaged or not the weights of resunet-lgg: expected SHA-256"
     ):
@@ -95,7 +95,7 @@ def test_memory_of_a_long_study_is_bounded():
 
 
 @pytest.mark.lgg
-@pytest.mark.parametrize("name", list_pretrained())
+@pytest.mark.parametrize("name", list_pretrained().index)
 def test_val_figures_are_those_of_the_card(lgg_root, name):
     """Three val patients measured again: the lowest, the middle and the highest of the card."""
     segmenter = load_pretrained(name)
@@ -110,4 +110,4 @@ def test_val_figures_are_those_of_the_card(lgg_root, name):
 
 
 if __name__ == "__main__":  # python tests/zoo/test_load.py, after a preset has changed
-    GOLDEN.write_text(json.dumps({name: golden_output(name) for name in list_pretrained()}, indent=1) + "\n")
+    GOLDEN.write_text(json.dumps({name: golden_output(name) for name in list_pretrained().index}, indent=1) + "\n")

@@ -13,6 +13,7 @@ from braintumorseg.cli.demo import demo
 from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.predict import predict
 from braintumorseg.cli.train import train
+from braintumorseg.cli.zoo import zoo
 
 app = typer.Typer(
     name="braintumorseg",
@@ -51,3 +52,4 @@ def _common(
 
 for command in (predict, demo, evaluate, train, cross_validate):
     app.command()(command)
+app.add_typer(zoo)

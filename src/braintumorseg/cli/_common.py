@@ -39,7 +39,9 @@ class Part(StrEnum):
 
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-Preset = Annotated[str, typer.Option(help="The pretrained model: a name, or a folder that train left.")]
+Preset = Annotated[
+    str, typer.Option(help="The pretrained model: a name, hf://owner/repo, or a folder that train left.")
+]
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -93,10 +95,11 @@ def print_rows(rows: Sequence[Row], segmenter: Segmenter, *, truth: bool) -> Non
 
 
 def check_preset(preset: str) -> None:
-    """Refuse what is neither a name nor a folder of a pretrained model."""
-    names = bts.list_pretrained()
-    if preset not in names and not (Path(preset) / "braintumorseg.json").is_file():
-        fail(f"--preset must be one of {', '.join(names)}, or the folder of a trained model; got {preset}", USAGE)
+    """Refuse what is neither a name, nor the folder of a pretrained model, nor an address, of which only the Hub knows."""
+    names = bts.list_pretrained().index
+    if preset not in names and not preset.startswith("hf://") and not (Path(preset) / "braintumorseg.json").is_file():
+        allowed = f"one of {', '.join(names)}, the folder of a trained model, or hf://owner/repo"
+        fail(f"--preset must be {allowed}; got {preset}", USAGE)
 
 
 def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:
@@ -111,7 +114,12 @@ def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:
 
 def load(preset: str) -> Segmenter:
     """Load a preset and build its model, so that what frameworks print at their start does not bury the table."""
-    segmenter = bts.load_pretrained(preset)
+    try:
+        segmenter = bts.load_pretrained(preset)
+    except bts.DataError:
+        raise
+    except ValueError as error:
+        fail(str(error), USAGE)
     with silent_native_code():
         _ = segmenter.model
     return segmenter

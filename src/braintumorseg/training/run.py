@@ -31,7 +31,7 @@ from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.load import load_pretrained
-from braintumorseg.zoo.preset import write_preset
+from braintumorseg.zoo.preset import variables_of, write_preset
 
 STRATEGIES = ("none", "mirrored")
 CONFIG_FILE = "config.toml"
@@ -156,16 +156,11 @@ def _start(config: TrainConfig) -> Segmenter | None:
 
 
 def _hash(model: keras.Model) -> str:
-    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in _weights(model))).hexdigest()
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in variables_of(model).values())).hexdigest()
 
 
-def _shapes(model: keras.Model) -> list[tuple[str, tuple[int, ...]]]:
-    """Return what weights a model has, but for the states of random generators, which depend on dropout."""
-    return [(weight.path, tuple(weight.shape)) for weight in _weights(model)]
-
-
-def _weights(model: keras.Model) -> list[keras.Variable]:
-    return [weight for weight in model.weights if not weight.path.endswith("seed_generator_state")]
+def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    return {path: tuple(weight.shape) for path, weight in variables_of(model).items()}
 
 
 def _begin(
@@ -216,8 +211,9 @@ def _fit(
         if first:
             restore_state(out / STATE_FILE, model)
         elif start is not None:
-            for weight, given in zip(_weights(model), _weights(start.model), strict=True):
-                weight.assign(given)
+            given = variables_of(start.model)
+            for path, weight in variables_of(model).items():
+                weight.assign(given[path])
         patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
         keep = partial(_keep, config, len(paths), start, out)
         rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(_name_batch, samplers))

@@ -15,10 +15,9 @@ from braintumorseg.card import Card, Drop, Figure
 from braintumorseg.evaluation import Evaluation
 from braintumorseg.evaluation.conventions import HEADLINE
 from braintumorseg.robustness import UNCHANGED, Robustness
-from braintumorseg.zoo.preset import CONFIG_FILE, Preset, read_preset
-from braintumorseg.zoo.published import PUBLISHED
+from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, Preset, read_preset
+from braintumorseg.zoo.published import DATASET, PUBLISHED
 
-CARD_FILE = "CARD.md"
 DIGITS = 4
 FLIPPED = "each slice predicted as its mirror image too"
 
@@ -121,9 +120,11 @@ def render_card(preset: Preset) -> str:
             for each in card.robustness
         ]
         parts += ["## Robustness", _table(header, rows4)]
-    parts += ["## Limits", card.limits, "## Published results on the same dataset"]
-    parts += [published_table(), "None of these was measured here; mind the conventions.", ""]
-    return "\n\n".join(parts)
+    parts += ["## Limits", card.limits]
+    if any(DATASET in figure.data for figure in card.figures):
+        parts += ["## Published results on the same dataset", published_table()]
+        parts += ["None of these was measured here; mind the conventions."]
+    return "\n\n".join([*parts, ""])
 
 
 def published_table() -> str:

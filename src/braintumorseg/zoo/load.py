@@ -1,59 +1,74 @@
-"""Load and list what is bundled with the package."""
+"""Load a pretrained model: from the package, from a folder, or from the Hugging Face Hub."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from os import PathLike
-from pathlib import Path
 
-from braintumorseg._checks import wrong
 from braintumorseg.segmenter import Segmenter
-from braintumorseg.zoo.preset import CONFIG_FILE, Preset, build_model, read_preset, read_weights
-
-_BUNDLED = Path(__file__).parent / "presets"
-
-
-def list_pretrained() -> list[str]:
-    """Return the names that ``load_pretrained`` takes.
-
-    Examples:
-        >>> from braintumorseg import list_pretrained
-        >>> "resunet-lgg" in list_pretrained()
-        True
-    """
-    return sorted(path.parent.name for path in _BUNDLED.glob(f"*/{CONFIG_FILE}"))
+from braintumorseg.zoo.adapt import adapt
+from braintumorseg.zoo.preset import build_model, read_preset, read_weights
+from braintumorseg.zoo.sources import Source, locate
 
 
-def load_pretrained(name: str | PathLike[str]) -> Segmenter:
+def load_pretrained(
+    name: str | PathLike[str],
+    *,
+    revision: str | None = None,
+    source: Source = "auto",
+    cache_dir: str | PathLike[str] | None = None,
+    classes: int | None = None,
+    channels: int | Sequence[str] | None = None,
+    weights: bool = True,
+    freeze: str | None = None,
+) -> Segmenter:
     """Load a pretrained model with its preprocessing, its threshold and its card.
 
     The weights are verified by their SHA-256 here; the Keras model is built at the first prediction or at the first
-    touch of ``.model``. Works without a network.
+    touch of ``.model``. Nothing that is downloaded is executed or unpickled: the architecture is one of this package.
 
     Args:
-        name: A name out of ``list_pretrained()``, such as ``"resunet-lgg"``, or the folder of a preset, such as the ``best`` of
-            a training run; names come first.
+        name: A name out of ``list_pretrained()``, such as ``"resunet-lgg"``; ``"hf://owner/repo"`` or
+            ``"hf://owner/repo@revision"`` for a preset on the Hugging Face Hub; or the folder of a preset, such as the
+            ``best`` of a training run. Names come first.
+        revision: Commit, branch or tag on the Hub; the commit that this version of the package pins, or ``main``, if not
+            given. A commit that is in the cache is loaded without any request.
+        source: ``"auto"`` takes the copy that comes with the package, else the cache's, else the Hub's; ``"hub"`` always
+            downloads; ``"bundled"`` never touches the network.
+        cache_dir: Folder of downloads; ``$HF_HOME/assets/braintumorseg`` if not given. The Hub's own variables are
+            honoured: ``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT`` and those of proxies.
+        classes: For fine-tuning: the number of output channels. A head of another number than the preset's is drawn anew;
+            with more than one, classes are exclusive (softmax), and the background is one of them.
+        channels: For fine-tuning: the sequences of the input, such as ``("flair", "post")``; 1 for the FLAIR alone. The first
+            layer keeps the kernels of the sequences that stay, and adds those of the others to FLAIR's, so that a study
+            without these gives what it gave.
+        weights: ``False`` for the same architecture with all weights drawn anew.
+        freeze: ``"encoder"`` to train neither the encoder nor the bottleneck, but for a first layer that was adapted.
 
     Returns:
-        A segmenter that is ready to predict.
+        A segmenter that is ready to predict. One with other classes, channels or weights has to be trained first: it is
+        called ``<name>-adapted``, its card says which weights were kept (``recipe``), and has no figures.
 
     Raises:
-        ValueError: If there is neither such a name nor such a folder.
-        DataError: If the folder's files are damaged.
+        ValueError: If there is neither such a name nor such a folder, an argument is not as stated, or two of them
+            contradict each other.
+        DataError: If the files are damaged, or can't be had from the Hub and are not in the cache.
 
     Examples:
         >>> from braintumorseg import load_pretrained
         >>> segmenter = load_pretrained("resunet-lgg")
         >>> segmenter.preprocessing.sequences
         ('pre', 'flair', 'post')
+        >>> to_tune = load_pretrained("resunet-lgg", classes=4, channels=("flair", "post"), freeze="encoder")
+        >>> to_tune.model.input_shape, to_tune.model.output_shape
+        ((None, None, None, 2), (None, None, None, 4))
+        >>> to_tune.card.recipe.split(";")[0]
+        'adapted from resunet-lgg: 2,035,056 of 2,035,444 weights kept'
     """
-    folder = _BUNDLED / name if str(name) in list_pretrained() else Path(name)
-    if not (folder / CONFIG_FILE).is_file():
-        allowed = f"one of {', '.join(list_pretrained())}, or a folder that holds {CONFIG_FILE}"
-        msg = wrong("name", allowed, repr(str(name)))
-        raise ValueError(msg)
-    preset: Preset = read_preset(folder)
-    return Segmenter(
+    folder = locate(name, revision=revision, source=source, cache_dir=cache_dir)
+    preset = read_preset(folder)
+    segmenter = Segmenter(
         partial(build_model, preset, read_weights(folder, preset)),
         preset.preprocessing,
         threshold=preset.threshold,
@@ -61,3 +76,4 @@ def load_pretrained(name: str | PathLike[str]) -> Segmenter:
         name=preset.name,
         card=preset.card,
     )
+    return adapt(segmenter, classes=classes, channels=channels, weights=weights, freeze=freeze)

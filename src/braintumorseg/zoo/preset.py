@@ -19,9 +19,11 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from braintumorseg._checks import DataError
+from braintumorseg._files import replacing
 from braintumorseg._optional import lazy
 from braintumorseg.card import Card
 from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.zoo.bounds import MAX_CONFIG_BYTES, check_bounds, max_weights_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +32,7 @@ _models = lazy("braintumorseg.models")
 
 CONFIG_FILE = "braintumorseg.json"
 WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "CARD.md"
 FORMAT = 1
 
 _KEYS = {"format", "name", "architecture", "preprocessing", "threshold", "min_voxels", "weights", "card"}
@@ -68,28 +71,48 @@ def read_preset(folder: Path) -> Preset:
     """
     path = folder / CONFIG_FILE
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if set(config) != _KEYS or config["format"] != FORMAT:
-            msg = f"{path}: expected format {FORMAT} with the keys {', '.join(sorted(_KEYS))}"
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            msg = f"{path}: expected a configuration of at most {MAX_CONFIG_BYTES} bytes"
             raise DataError(msg)
+        return parse_preset(path.read_bytes(), str(path))
+    except OSError as error:
+        msg = f"{path}: can't be read ({error.strerror}); a preset is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}"
+        raise DataError(msg) from error
+
+
+def parse_preset(content: bytes, source: str) -> Preset:
+    """Read what a preset is from the content of its configuration, whoever wrote it; ``source`` names it in errors.
+
+    Raises:
+        DataError: If it is not what ``write_preset`` writes, or asks for sizes that no preset has.
+    """
+    try:
+        config = json.loads(content, parse_constant=_refuse_constant)
+        if not isinstance(config, dict) or set(config) != _KEYS or config["format"] != FORMAT:
+            msg = f"{source}: expected format {FORMAT} with the keys {', '.join(sorted(_KEYS))}"
+            raise DataError(msg)
+        preprocessing = Preprocessing.from_config(config["preprocessing"])
+        check_bounds(config, WEIGHTS_FILE)
         return Preset(
             name=config["name"],
             architecture=config["architecture"],
-            preprocessing=Preprocessing.from_config(config["preprocessing"]),
+            preprocessing=preprocessing,
             threshold=config["threshold"],
             min_voxels=config["min_voxels"],
             sha256=config["weights"]["sha256"],
             parameters=config["weights"]["parameters"],
             card=Card.from_config(config["card"]),
         )
-    except OSError as error:
-        msg = f"{path}: can't be read ({error.strerror}); a preset is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}"
-        raise DataError(msg) from error
     except DataError:
         raise
-    except (ValueError, TypeError, KeyError) as error:  # not JSON, or values of the wrong kind
-        msg = f"{path}: is not a preset's configuration: {error}"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:  # not JSON, or of the wrong kind
+        msg = f"{source}: is not a preset's configuration: {error}"
         raise DataError(msg) from error
+
+
+def _refuse_constant(name: str) -> float:
+    msg = f"{name} is not a number of JSON"
+    raise ValueError(msg)
 
 
 def read_weights(folder: Path, preset: Preset) -> dict[str, NDArray[np.float32]]:
@@ -99,10 +122,14 @@ def read_weights(folder: Path, preset: Preset) -> dict[str, NDArray[np.float32]]
         Array of each weight by its path in the model, such as ``"encoder_1_conv_1/kernel"``.
 
     Raises:
-        DataError: If the file is missing, or its SHA-256 is not the preset's.
+        DataError: If the file is missing, too large, or its SHA-256 is not the preset's.
     """
     path = folder / WEIGHTS_FILE
+    limit = max_weights_bytes(preset.parameters)
     try:
+        if path.stat().st_size > limit:
+            msg = f"{path}: expected at most {limit} bytes, as {preset.parameters} weights take"
+            raise DataError(msg)
         content = path.read_bytes()
     except OSError as error:
         msg = f"{path}: can't be read ({error.strerror}); expected the weights of {preset.name}"
@@ -134,13 +161,13 @@ def build_model(preset: Preset, weights: Mapping[str, NDArray[np.float32]]) -> k
     except (TypeError, ValueError) as error:
         msg = f"preset {preset.name}: the architecture {name} can't be built: {error}"
         raise DataError(msg) from error
-    shapes = {path: tuple(weight.shape) for path, weight in _variables(model).items()}
+    shapes = {path: tuple(weight.shape) for path, weight in variables_of(model).items()}
     given = {path: array.shape for path, array in weights.items()}
     if shapes != given:
         wrong = sorted(path for path in shapes.keys() | given.keys() if shapes.get(path) != given.get(path))
         msg = f"preset {preset.name}: {len(wrong)} weights do not fit the architecture {name}, the first is {wrong[0]}"
         raise DataError(msg)
-    for path, variable in _variables(model).items():
+    for path, variable in variables_of(model).items():
         variable.assign(weights[path])
     return model
 
@@ -162,9 +189,9 @@ def write_preset(
         What was written.
 
     Raises:
-        DataError: If the architecture with its arguments does not build this model.
+        DataError: If the architecture with its arguments does not build this model, or the folder can't be written to.
     """
-    arrays = {path: np.asarray(variable, np.float32) for path, variable in _variables(model).items()}
+    arrays = {path: np.asarray(variable, np.float32) for path, variable in variables_of(model).items()}
     content = save_arrays(arrays)
     preset = Preset(
         name=name,
@@ -187,14 +214,16 @@ def write_preset(
         "weights": {"file": WEIGHTS_FILE, "sha256": preset.sha256, "parameters": preset.parameters},
         "card": card.get_config(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, data in ((WEIGHTS_FILE, content), (CONFIG_FILE, (json.dumps(config, indent=1) + "\n").encode())):
-        beside = folder / (file + ".part")
-        beside.write_bytes(data)
-        beside.replace(folder / file)
+    # Both are written before either is renamed, the weights first: what can go wrong leaves the old preset, or none.
+    with (
+        replacing(folder / CONFIG_FILE, overwrite=True) as described,
+        replacing(folder / WEIGHTS_FILE, overwrite=True) as weights,
+    ):
+        weights.write_bytes(content)
+        described.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     return preset
 
 
-def _variables(model: keras.Model) -> dict[str, Any]:
+def variables_of(model: keras.Model) -> dict[str, Any]:
     """Return the model's weights by path; the state of random generators is not one of them."""
     return {variable.path: variable for variable in model.weights if not variable.path.endswith("seed_generator_state")}

@@ -21,6 +21,9 @@ class Published(NamedTuple):
     convention: str
 
 
+DATASET = "LGG dataset"
+"""What figures that these may stand beside were measured on."""
+
 PUBLISHED = (
     Published(
         "Buda et al. 2019, U-Net and skull stripping",

@@ -1,0 +1,168 @@
+"""Adapt a segmenter for fine-tuning: other classes, other sequences, new weights, a frozen encoder."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._checks import check_in, check_integer, wrong
+from braintumorseg._optional import lazy
+from braintumorseg.card import Card
+from braintumorseg.segmenter import Segmenter
+from braintumorseg.study import SEQUENCES
+from braintumorseg.zoo.preset import variables_of
+
+if TYPE_CHECKING:
+    import keras
+
+_models = lazy("braintumorseg.models")
+
+_log = logging.getLogger(__name__)
+
+_ENCODER = re.compile(r"(encoder_\d+|bottleneck)_.*")
+_REFERENCE = "flair"  # what preprocessing puts in the place of a sequence that a study lacks
+
+
+def adapt(
+    segmenter: Segmenter,
+    *,
+    classes: int | None = None,
+    channels: int | Sequence[str] | None = None,
+    weights: bool = True,
+    freeze: str | None = None,
+) -> Segmenter:
+    """Return a segmenter to start fine-tuning from; the same one where nothing is to be changed.
+
+    Weights are kept wherever they fit. A new head is drawn anew. The first layer's kernels of the sequences that stay are
+    kept, and those of a sequence that goes are added to FLAIR's: a study without it gives just what the segmenter gave, which
+    puts a copy of the FLAIR in its place. What was kept is on the new segmenter's card, in ``recipe``; the figures
+    are not on it, for nobody measured the new one.
+
+    Args:
+        segmenter: Of a model that ``build_unet`` or ``build_resunet`` builds.
+        classes: Number of output channels. With more than one, they are exclusive (softmax), the background one of them.
+        channels: The sequences of the model's input, such as ``("flair", "post")``; 1 for the FLAIR alone.
+        weights: Whether to keep weights; all are drawn anew if not.
+        freeze: ``"encoder"`` to train neither the encoder nor the bottleneck, except layers whose weights were not kept as
+            they are; frozen normalisations use the statistics that they have.
+
+    Raises:
+        ValueError: If an argument is not as stated.
+    """
+    check_in("freeze", freeze, (None, "encoder"))
+    if classes is not None:
+        check_integer("classes", classes, 1)
+    if freeze and not weights:
+        msg = wrong("freeze", "None where weights=False, for new weights have to be trained", repr(freeze))
+        raise ValueError(msg)
+    if classes is None and channels is None and weights and freeze is None:
+        return segmenter
+    architecture = _models.architecture_of(segmenter.model)
+    before = segmenter.preprocessing.sequences
+    sequences = before if channels is None else _sequences(channels)
+    changed = architecture | {"input_shape": [*architecture["input_shape"][:2], len(sequences)]}
+    if classes is not None and classes != architecture["classes"]:
+        changed |= {"classes": classes, "activation": "sigmoid" if classes == 1 else "softmax"}
+    if weights and changed == architecture and sequences == before:
+        _freeze(segmenter.model, freeze, ())
+        return segmenter
+
+    model = _models.ARCHITECTURES[changed["name"]](**{key: value for key, value in changed.items() if key != "name"})
+    old = {path: np.asarray(variable) for path, variable in variables_of(segmenter.model).items()} if weights else {}
+    drawn, adapted = _transfer(old, model, before, sequences)
+    _freeze(model, freeze, (*drawn, *adapted))
+    record = _record(segmenter.name, model, drawn, adapted, sequences)
+    _log.warning("%s%s", record, "; train it before you predict with it" if drawn else "")
+    return Segmenter(
+        model,
+        replace(segmenter.preprocessing, sequences=sequences),
+        threshold=segmenter.threshold,
+        min_voxels=segmenter.min_voxels,
+        name=f"{segmenter.name}-adapted",
+        card=_card(segmenter, record, weights=weights),
+    )
+
+
+def _sequences(channels: int | Sequence[str]) -> tuple[str, ...]:
+    names = (_REFERENCE,) if channels == 1 else () if isinstance(channels, (int, str)) else tuple(channels)
+    if not names or len(set(names)) != len(names) or not set(names) <= set(SEQUENCES):
+        msg = wrong("channels", f"1 (FLAIR alone), or distinct names out of {', '.join(SEQUENCES)}", repr(channels))
+        raise ValueError(msg)
+    return names
+
+
+def _transfer(
+    old: Mapping[str, NDArray[np.float32]], model: keras.Model, before: Sequence[str], after: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Give a model the old weights that fit it; name the layers with weights drawn anew, and those with adapted ones."""
+    first = {layer.name for layer in model.layers if layer.weights and layer.input is model.inputs[0]}
+    drawn, adapted = [], []
+    for path, variable in variables_of(model).items():
+        layer, _, kind = path.rpartition("/")
+        array = old.get(path)
+        if array is not None and layer in first and kind == "kernel" and before != after:
+            array = np.einsum("hwio,ij->hwjo", array, _shares(before, after))
+            adapted.append(layer)
+        if array is None or array.shape != tuple(variable.shape):
+            drawn.append(layer)
+        else:
+            variable.assign(array)
+    return list(dict.fromkeys(drawn)), adapted
+
+
+def _shares(before: Sequence[str], after: Sequence[str]) -> NDArray[np.float32]:
+    """Return how much of each old sequence's kernel goes into each new sequence's, ``(old, new)``.
+
+    Each row sums to 1, so that sequences that are all alike give what they gave. What stays keeps its kernel, what goes
+    gives it to FLAIR (to all that stay alike, where FLAIR is not one of them), what is new gets the mean, scaled.
+    """
+    staying = [name for name in after if name in before]
+    heirs = [_REFERENCE] if _REFERENCE in staying else staying
+    shares = np.full((len(before), len(after)), 1 / len(after), np.float32)
+    for row, name in zip(shares, before, strict=True):
+        own = [name] if name in after else heirs
+        for column, target in enumerate(after):
+            if target in staying:
+                row[column] = (target in own) / len(own) * len(staying) / len(after)
+    return shares
+
+
+def _freeze(model: keras.Model, freeze: str | None, changed: Sequence[str]) -> None:
+    for layer in model.layers:
+        if freeze and _ENCODER.fullmatch(layer.name) and layer.name not in changed:
+            layer.trainable = False
+
+
+def _record(
+    name: str, model: keras.Model, drawn: Sequence[str], adapted: Sequence[str], sequences: Sequence[str]
+) -> str:
+    """Say which weights were kept."""
+    sizes = {layer.name: layer.count_params() for layer in model.layers}
+    kept = model.count_params() - sum(sizes[layer] for layer in (*drawn, *adapted))
+    parts = [f"adapted from {name}: {kept:,} of {model.count_params():,} weights kept"]
+    if adapted:
+        parts.append(f"kernels combined to the sequences {', '.join(sequences)} in {', '.join(adapted)}")
+    if drawn:
+        parts.append(f"drawn anew: {', '.join(drawn) if kept else 'all'}")
+    return "; ".join(parts)
+
+
+def _card(segmenter: Segmenter, record: str, *, weights: bool) -> Card:
+    """Return the card of an adapted segmenter: where its weights come from, and no figure."""
+    if not weights or segmenter.card is None:
+        return Card(recipe=record)
+    return replace(
+        segmenter.card,
+        summary=f"To be fine-tuned; {segmenter.name}, which it is adapted from: {segmenter.card.summary}",
+        recipe=f"{record}; {segmenter.name}: {segmenter.card.recipe}",
+        limits=f"Not measured; the figures of {segmenter.name} are not its own.",
+        figures=(),
+        patients={},
+        robustness=(),
+    )
