@@ -62,6 +62,7 @@ ORDER = [
     "zoo",
     "zoo.bounds",
     "zoo.preset",
+    "uncertainty",
     "segmenter",
     "evaluation.intervals",
     "evaluation.conventions",

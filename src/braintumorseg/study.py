@@ -5,7 +5,9 @@ Every array of a study has its axes in the order (slice, row, column[, sequence]
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -178,9 +180,12 @@ class Segmentation:
         geometry: The study's geometry.
         slice_names: The study's slice names.
         notes: What a reader must know of how it was made: sequences that were filled, a slice without a head, ...
+        uncertainty: Float32 array ``(slices, height, width)``, 0 to 1: how far variants of the study lie apart, voxel by
+            voxel; ``None`` where none were predicted. See ``Segmenter.predict``.
+        agreement: Dice of the mask found in each variant with ``mask``, by the variant's name; ``None`` likewise.
 
     Raises:
-        ValueError: If a shape does not fit, or a probability is outside 0 to 1.
+        ValueError: If a shape does not fit, or a probability or an uncertainty is outside 0 to 1.
     """
 
     mask: NDArray[np.bool_]
@@ -190,6 +195,8 @@ class Segmentation:
     geometry: Geometry | None = None
     slice_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    uncertainty: NDArray[np.float32] | None = None
+    agreement: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         mask = np.asarray(self.mask)
@@ -198,16 +205,11 @@ class Segmentation:
             raise ValueError(msg)
         _set(self, mask=_frozen_mask("mask", mask, mask.shape), notes=tuple(self.notes))
         _check_grid(self, self.shape)
-        if self.probabilities is not None:
-            probabilities = _frozen(np.asarray(self.probabilities), np.float32)
-            if probabilities.shape != self.shape:
-                msg = wrong("probabilities", f"of the mask's shape {self.shape}", f"shape {probabilities.shape}")
-                raise ValueError(msg)
-            low, high = float(probabilities.min()), float(probabilities.max())
-            if not (low >= 0 and high <= 1):  # written so that NaN fails too
-                msg = wrong("probabilities", "between 0 and 1", f"values from {low:.4g} to {high:.4g}")
-                raise ValueError(msg)
-            _set(self, probabilities=probabilities)
+        for name in ("probabilities", "uncertainty"):
+            if getattr(self, name) is not None:
+                _set(self, **{name: _frozen_shares(name, getattr(self, name), self.shape)})
+        if self.agreement is not None:
+            _set(self, agreement=MappingProxyType(dict(self.agreement)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -258,6 +260,18 @@ def _frozen_mask(name: str, mask: NDArray[Any], shape: tuple[int, ...]) -> NDArr
         msg = wrong(name, "boolean, or 0 and 1 (write mask > 0 for masks of 0 and 255)", f"values up to {mask.max()}")
         raise ValueError(msg)
     return _frozen(mask, np.bool_)
+
+
+def _frozen_shares(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    shares = _frozen(np.asarray(values), np.float32)
+    if shares.shape != shape:
+        msg = wrong(name, f"of the mask's shape {shape}", f"shape {shares.shape}")
+        raise ValueError(msg)
+    low, high = float(shares.min()), float(shares.max())
+    if not (low >= 0 and high <= 1):  # written so that NaN fails too
+        msg = wrong(name, "between 0 and 1", f"values from {low:.4g} to {high:.4g}")
+        raise ValueError(msg)
+    return shares
 
 
 def _check_grid(record: Study | Segmentation, shape: tuple[int, int, int]) -> None:

@@ -109,6 +109,7 @@ def write_segmentation(
     *,
     overwrite: bool = False,
     probabilities: bool = False,
+    uncertainty: bool = False,
 ) -> Path:
     """Write a mask, in a format that follows from the path.
 
@@ -124,6 +125,7 @@ def write_segmentation(
         path: Where to.
         overwrite: Whether files there may be replaced.
         probabilities: Also write the probabilities, float32, to ``<name>_probabilities.nii.gz`` beside a NIfTI mask.
+        uncertainty: Also write the uncertainty, float32, to ``<name>_uncertainty.nii.gz`` beside a NIfTI mask.
 
     Returns:
         The path.
@@ -139,9 +141,11 @@ def write_segmentation(
     """
     path = Path(path)
     if nifti.is_nifti(path):
-        return nifti.write_file(segmentation, path, overwrite=overwrite, probabilities=probabilities)
-    if probabilities:
-        msg = f"{path}: can't hold probabilities; expected .nii or .nii.gz"
+        return nifti.write_file(
+            segmentation, path, overwrite=overwrite, probabilities=probabilities, uncertainty=uncertainty
+        )
+    if probabilities or uncertainty:
+        msg = f"{path}: can't hold {'probabilities' if probabilities else 'uncertainty'}; expected .nii or .nii.gz"
         raise DataError(msg)
     if images.is_image(path):
         return images.write_file(segmentation, path, overwrite=overwrite)
@@ -181,4 +185,4 @@ def _by_number(path: Path) -> list[str | int]:
 
 def _is_result(path: Path) -> bool:
     """Tell masks and what else is written beside studies from studies."""
-    return Path(path.name.removesuffix(".gz")).stem.endswith(("_mask", "_probabilities", "_overlay"))
+    return Path(path.name.removesuffix(".gz")).stem.endswith(("_mask", "_probabilities", "_uncertainty", "_overlay"))

@@ -54,18 +54,21 @@ def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -
     return Study(geometry.to_volume(data), sequences, name=name or _stem(path), geometry=geometry)
 
 
-def write_file(segmentation: Segmentation, path: Path, *, overwrite: bool, probabilities: bool) -> Path:
-    """Write a mask and, if asked, the probabilities beside it; see ``write_segmentation``."""
-    beside = path.with_name(f"{_stem(path)}_probabilities.nii.gz")
-    if probabilities and segmentation.probabilities is None:
-        msg = f"{beside}: this segmentation has no probabilities to write"
-        raise DataError(msg)
-    with ExitStack() as both:  # both files are complete before the first is put in its place
-        part = both.enter_context(replacing(path, overwrite=overwrite))
-        nib.save(_as_image(segmentation, segmentation.mask.astype(np.uint8)), part)
-        if probabilities and segmentation.probabilities is not None:
-            part = both.enter_context(replacing(beside, overwrite=overwrite))
-            nib.save(_as_image(segmentation, segmentation.probabilities), part)
+def write_file(
+    segmentation: Segmentation, path: Path, *, overwrite: bool, probabilities: bool, uncertainty: bool
+) -> Path:
+    """Write a mask and, if asked, the maps beside it; see ``write_segmentation``."""
+    arrays: dict[Path, NDArray[Any]] = {path: segmentation.mask.astype(np.uint8)}
+    for name, wanted in (("probabilities", probabilities), ("uncertainty", uncertainty)):
+        beside, array = path.with_name(f"{_stem(path)}_{name}.nii.gz"), getattr(segmentation, name)
+        if wanted and array is None:
+            msg = f"{beside}: this segmentation has no {name} to write"
+            raise DataError(msg)
+        if wanted:
+            arrays[beside] = array
+    with ExitStack() as files:  # all files are complete before the first is put in its place
+        for place, array in arrays.items():
+            nib.save(_as_image(segmentation, array), files.enter_context(replacing(place, overwrite=overwrite)))
     return path
 
 
