@@ -56,6 +56,9 @@ from .preprocessing import Preprocessing as Preprocessing
 from .robustness import Robustness as Robustness
 from .robustness import measure_robustness as measure_robustness
 from .segmenter import Segmenter as Segmenter
+from .shape import Ellipsoid as Ellipsoid
+from .shape import enclosing_ellipsoid as enclosing_ellipsoid
+from .shape import shape_features as shape_features
 from .skull import find_brain as find_brain
 from .skull import strip_skull as strip_skull
 from .splits import stratified_folds as stratified_folds
