@@ -8,6 +8,7 @@ import typer
 
 import braintumorseg as bts
 from braintumorseg.cli._common import DATA, fail, out
+from braintumorseg.cli.associate import associate
 from braintumorseg.cli.cross_validate import cross_validate
 from braintumorseg.cli.demo import demo
 from braintumorseg.cli.evaluate import evaluate
@@ -50,6 +51,6 @@ def _common(
     pass
 
 
-for command in (predict, demo, evaluate, train, cross_validate):
+for command in (predict, demo, evaluate, train, cross_validate, associate):
     app.command()(command)
 app.add_typer(zoo)
