@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import check_integer, check_range, wrong
+from braintumorseg._checks import check_in, check_integer, check_range, wrong
 from braintumorseg._files import check_free
 from braintumorseg._optional import lazy
 from braintumorseg.card import Card
+from braintumorseg.engines.choice import ENGINES, PRECISIONS, Engine, Precision, gpu_is_there
+from braintumorseg.engines.network import Network, weights_of
 from braintumorseg.io import read_study
 from braintumorseg.postprocessing import to_mask
 from braintumorseg.preprocessing import Preprocessing
@@ -25,7 +27,9 @@ from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write
 if TYPE_CHECKING:
     import keras
 
-_engine = lazy("braintumorseg.engines.keras")
+_keras = lazy("braintumorseg.engines.keras")
+_openvino = lazy("braintumorseg.engines.openvino")
+_onnxruntime = lazy("braintumorseg.engines.onnxruntime")
 _models = lazy("braintumorseg.models")
 
 
@@ -34,12 +38,14 @@ class Segmenter:
 
     Args:
         model: A ``keras.Model`` from images ``(batch, height, width, sequences)`` to probabilities
-            ``(batch, height, width, 1)``, or a function that builds it, called at the first need.
+            ``(batch, height, width, 1)``, or a function that builds it, called at the first need; a ``Network``, which is
+            one, is run by other engines without being built.
         preprocessing: The preprocessing that the model was trained with.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped.
         name: What to call it.
         card: What it was trained on, and how well it does; ``None`` where nobody measured.
+        precision: What it computes in where nobody says: ``"int8"`` alone for a network that has a quantization.
 
     Raises:
         ValueError: If an argument is not as stated.
@@ -61,7 +67,9 @@ class Segmenter:
         min_voxels: int = 0,
         name: str = "segmenter",
         card: Card | None = None,
+        precision: Precision = "float32",
     ) -> None:
+        check_in("precision", precision, PRECISIONS)
         check_range("threshold", threshold, 0, 1, low_open=True)
         check_integer("min_voxels", min_voxels, 0)
         self._model = model
@@ -70,6 +78,9 @@ class Segmenter:
         self.min_voxels = min_voxels
         self.name = name
         self.card = card
+        self.precision = precision
+        self._latest: Network | None = model if isinstance(model, Network) else None
+        self._runners: dict[tuple[str, str], tuple[Network, Any]] = {}
 
     @cached_property
     def model(self) -> keras.Model:
@@ -84,6 +95,8 @@ class Segmenter:
         flips: bool = False,
         uncertainty: bool = False,
         batch_size: int = 8,
+        engine: Engine = "auto",
+        precision: Precision | None = None,
     ) -> Segmentation:
         """Find the tumour.
 
@@ -95,34 +108,37 @@ class Segmenter:
             uncertainty: Whether to predict variants of the study too (its mirror image, and without each sequence but FLAIR and
                 without all of them), and say voxel by voxel and for the study how far they lie apart: five times the time where
                 there are three sequences. Mask and probabilities stay those of the study as it is.
-            batch_size: How many slices go through the model at once; it bounds the memory.
+            batch_size: How many slices go through the model at once at most; it bounds the memory.
+            engine: What runs the network. ``"auto"`` is Keras where it sees a GPU and for models that are not of this
+                package, else OpenVINO, which needs neither TensorFlow nor Keras. ``"onnxruntime"`` is in the extra ``export``.
+            precision: ``"float32"``, in which all engines give the same, or ``"int8"`` where the preset has a quantization, in
+                which CPUs are several times as fast; ``segmenter.precision`` if not given (Keras has float32 alone).
 
         Returns:
-            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing.
+            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing, and the
+            engine and the precision that made them.
 
         Raises:
             DataError: If the path can't be read as a study, or the study lacks the FLAIR.
-            ValueError: If an array has another shape, or holds NaN or infinite values; if the model has several classes.
+            ValueError: If an array has another shape, or holds NaN or infinite values; if the model has several classes; if
+                the engine can't run the model, or not in this precision.
+            ImportError: If the engine is not installed.
         """
         check_integer("batch_size", batch_size, 1)
-        classes = self.model.output_shape[-1]
-        if classes != 1:
-            by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
-            allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
-            msg = wrong("model", allowed, f"{classes} channels")
-            raise ValueError(msg)
+        run, engine, precision = self._choose(engine, precision)
         study = _as_study(study)
         prepared = self.preprocessing.apply(study)
-        output = _engine.run(self.model, prepared.images, batch_size)
+        output = run(prepared.images, batch_size)
         if flips:
-            mirrored = _engine.run(self.model, prepared.images[:, :, ::-1], batch_size)
+            mirrored = run(prepared.images[:, :, ::-1], batch_size)
             output = (output + mirrored[:, :, ::-1]) / 2
         probabilities = self.preprocessing.restore(output[..., 0], prepared.placement)
         mask = to_mask(probabilities, self.threshold, self.min_voxels)
         spread = agreement = None
         if uncertainty:
-            run = partial(_engine.run, self.model, batch_size=batch_size)
-            outputs = run_variants(run, prepared.images, self.preprocessing.sequences)
+            outputs = run_variants(
+                lambda images: run(images, batch_size), prepared.images, self.preprocessing.sequences
+            )
             variants = {name: self.preprocessing.restore(each, prepared.placement) for name, each in outputs.items()}
             spread = measure_spread([probabilities, *variants.values()])
             found = {name: to_mask(each, self.threshold, self.min_voxels) for name, each in variants.items()}
@@ -137,7 +153,69 @@ class Segmenter:
             notes=prepared.notes,
             uncertainty=spread,
             agreement=agreement,
+            engine=engine,
+            precision=precision,
         )
+
+    def network(self) -> Network:
+        """Return architecture and weights as they are now, as data that any engine can build from.
+
+        Raises:
+            ValueError: If the model is none that ``build_unet`` or ``build_resunet`` builds.
+        """
+        if self._latest is not None and "model" not in self.__dict__:
+            return self._latest
+        weights = weights_of(self.model)  # it may have been trained since
+        if self._latest is None or not self._latest.same_weights(weights):
+            self._latest = Network(self.name, _models.architecture_of(self.model), weights)
+        return self._latest
+
+    def warm_up(self, engine: Engine = "auto", precision: Precision | None = None) -> tuple[Engine, Precision]:
+        """Build the network for an engine now, so that the first prediction need not; arguments are those of ``predict``.
+
+        Returns:
+            The engine and the precision that predictions with these arguments are made with.
+        """
+        run, engine, precision = self._choose(engine, precision)
+        if engine == "openvino":
+            run.prepare(self.preprocessing.size, self.preprocessing.size)
+        return engine, precision
+
+    def _choose(self, engine: Engine, precision: Precision | None) -> tuple[Any, Engine, Precision]:
+        """Return a function from images and batch size to probabilities, with the engine and the precision that it has."""
+        check_in("engine", engine, ENGINES)
+        check_in("precision", precision, (None, *PRECISIONS))
+        try:
+            network = self.network()
+        except ValueError:
+            if engine not in ("auto", "keras"):
+                raise
+            network, engine = None, "keras"
+        if engine == "auto":
+            engine = "keras" if precision != "int8" and gpu_is_there() else "openvino"
+        self._check_classes(self.model.output_shape[-1] if network is None else network.classes)
+        if engine == "keras" or network is None:
+            if precision == "int8":
+                msg = wrong("precision", "'float32' for the engine keras", repr(precision))
+                raise ValueError(msg)
+            return partial(_keras.run, self.model), engine, "float32"
+        if precision is None:
+            precision = self.precision if network.quantization is not None else "float32"
+        if precision == "int8" and network.quantization is None:
+            msg = wrong("precision", f"'float32' for {self.name}, of whose weights there is no quantization", "'int8'")
+            raise ValueError(msg)
+        key = (engine, precision)
+        if key not in self._runners or self._runners[key][0] is not network:
+            runtime = _openvino if engine == "openvino" else _onnxruntime
+            self._runners[key] = (network, runtime.Runner(network, precision))
+        return self._runners[key][1], engine, precision
+
+    def _check_classes(self, classes: int) -> None:
+        if classes != 1:
+            by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
+            allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
+            msg = wrong("model", allowed, f"{classes} channels")
+            raise ValueError(msg)
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write all that the segmenter is as a preset, which ``load_pretrained(folder)`` reads.

@@ -183,6 +183,8 @@ class Segmentation:
         uncertainty: Float32 array ``(slices, height, width)``, 0 to 1: how far variants of the study lie apart, voxel by
             voxel; ``None`` where none were predicted. See ``Segmenter.predict``.
         agreement: Dice of the mask found in each variant with ``mask``, by the variant's name; ``None`` likewise.
+        engine: What ran the network, such as ``"openvino"``; ``None`` where no network did.
+        precision: What it computed in, ``"float32"`` or ``"int8"``; ``None`` where no network did.
 
     Raises:
         ValueError: If a shape does not fit, or a probability or an uncertainty is outside 0 to 1.
@@ -197,6 +199,8 @@ class Segmentation:
     notes: tuple[str, ...] = ()
     uncertainty: NDArray[np.float32] | None = None
     agreement: Mapping[str, float] | None = None
+    engine: str | None = None
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         mask = np.asarray(self.mask)

@@ -38,6 +38,29 @@ class Part(StrEnum):
     test = "test"
 
 
+class Engine(StrEnum):
+    """What runs the network."""
+
+    auto = "auto"
+    keras = "keras"
+    openvino = "openvino"
+    onnxruntime = "onnxruntime"
+
+
+class Precision(StrEnum):
+    """What the network computes in."""
+
+    float32 = "float32"
+    int8 = "int8"
+
+
+EngineOption = Annotated[
+    Engine, typer.Option("--engine", help="What runs the network; auto is Keras on a GPU, else OpenVINO.")
+]
+PrecisionOption = Annotated[
+    Precision | None,
+    typer.Option("--precision", help="What it computes in; what the preset's figures justify if not given."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Preset = Annotated[
     str, typer.Option(help="The pretrained model: a name, hf://owner/repo, or a folder that train left.")
@@ -53,8 +76,11 @@ def fail(message: str, code: int) -> NoReturn:
 class Row:
     """One line of the table of results."""
 
-    def __init__(self, name: str, size: str, slices: int, dice: float | None, notes: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, size: str, slices: int, dice: float | None, notes: Sequence[str], made_by: str
+    ) -> None:
         self.name, self.size, self.slices, self.dice, self.notes = name, size, slices, dice, notes
+        self.made_by = made_by
 
     @classmethod
     def of(cls, study: Study, segmentation: Segmentation, *, truth: bool, remarks: Sequence[str] = ()) -> Row:
@@ -66,13 +92,16 @@ class Row:
             dice = bts.dice(study.mask, segmentation.mask)
         elif truth:
             notes.append("no mask to compare with")
-        return cls(study.name, size, segmentation.slices, dice, notes)
+        return cls(
+            study.name, size, segmentation.slices, dice, notes, f"{segmentation.engine} in {segmentation.precision}"
+        )
 
 
 def print_rows(rows: Sequence[Row], segmenter: Segmenter, *, truth: bool) -> None:
     if not rows:
         return
-    out.print(f"Found by {segmenter.name} (for research, not for diagnosis)", highlight=False)
+    made_by = ", ".join(sorted({row.made_by for row in rows}))
+    out.print(f"Found by {segmenter.name} on {made_by} (for research, not for diagnosis)", highlight=False)
     table = Table()
     table.add_column("patient", overflow="fold")
     table.add_column("tumour", justify="right")
@@ -112,16 +141,21 @@ def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:
     return kept
 
 
-def load(preset: str) -> Segmenter:
-    """Load a preset and build its model, so that what frameworks print at their start does not bury the table."""
+def load(preset: str, engine: Engine = Engine.auto, precision: Precision | None = None) -> Segmenter:
+    """Load a preset and build its network, so that what runtimes print at their start does not bury the table."""
     try:
         segmenter = bts.load_pretrained(preset)
     except bts.DataError:
         raise
     except ValueError as error:
         fail(str(error), USAGE)
-    with silent_native_code():
-        _ = segmenter.model
+    try:
+        with silent_native_code():
+            segmenter.warm_up(engine.value, precision.value if precision else None)
+    except bts.DataError:
+        raise
+    except (ValueError, ImportError) as error:
+        fail(str(error), USAGE)
     return segmenter
 
 

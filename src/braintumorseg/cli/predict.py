@@ -15,8 +15,11 @@ import braintumorseg as bts
 from braintumorseg.cli._common import (
     DATA,
     USAGE,
+    Engine,
+    EngineOption,
     Overwrite,
     Part,
+    PrecisionOption,
     Preset,
     Row,
     check_preset,
@@ -47,6 +50,8 @@ def predict(
     ] = Format.auto,
     split: Annotated[Part | None, typer.Option(help="Only these patients of the LGG dataset.")] = None,
     preset: Preset = "resunet-lgg",
+    engine: EngineOption = Engine.auto,
+    precision: PrecisionOption = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the tumour in one study or in each study of a folder."""
@@ -62,7 +67,7 @@ def predict(
     jobs = [(path, *_targets(path, output, format, single=len(paths) == 1 and paths[0] == source)) for path in paths]
     _check_targets(jobs, overlay=overlay, overwrite=overwrite)
 
-    segmenter = load(preset)
+    segmenter = load(preset, engine, precision)
     rows: list[Row] = []
     failures: list[str] = []
     with progress_bar() as progress:
@@ -72,7 +77,9 @@ def predict(
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", UserWarning)
                     study = bts.read_study(path)
-                segmentation = segmenter.predict(study)
+                segmentation = segmenter.predict(
+                    study, engine=engine.value, precision=precision.value if precision else None
+                )
                 bts.write_segmentation(segmentation, target, overwrite=overwrite)
                 if overlay:
                     bts.save_overlay(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import wrong
+from braintumorseg.engines.padding import pad
 
 
 def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
@@ -29,23 +29,14 @@ def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDA
         ValueError: If the model takes one fixed size, and the images are larger.
     """
     _, height, width, _ = images.shape
-    below, right = (
-        _padding(side, fixed, _multiple(model))
-        for side, fixed in zip((height, width), model.input_shape[1:3], strict=True)
-    )
-    if below or right:
-        images = np.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), constant_values=images.min())
-    output = model.predict(images, batch_size=batch_size, verbose=0)
+    padded = pad(images, model.input_shape[1:3], _multiple(model))
+    output = model.predict(padded, batch_size=batch_size, verbose=0)
     return np.asarray(output[:, :height, :width], np.float32)
 
 
-def _padding(side: int, fixed: int | None, multiple: int) -> int:
-    if fixed is None:
-        return -side % multiple
-    if side > fixed:
-        msg = wrong("size", f"at most {fixed}, the fixed input size of this model", side)
-        raise ValueError(msg)
-    return fixed - side
+def sees_gpu() -> bool:
+    """Tell whether the backend of Keras would compute on a GPU."""
+    return bool(keras.distribution.list_devices("gpu"))
 
 
 def _multiple(model: keras.Model) -> int:

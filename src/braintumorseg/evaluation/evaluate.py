@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from braintumorseg._checks import DataError, wrong
+from braintumorseg.engines.choice import Engine, Precision
 from braintumorseg.evaluation.table import NOT_GIVEN, Evaluation
 from braintumorseg.io import read_study
 from braintumorseg.measures import measure
@@ -26,6 +27,8 @@ def evaluate(
     *,
     institutions: Institutions | None = None,
     flips: bool = False,
+    engine: Engine = "auto",
+    precision: Precision | None = None,
 ) -> Evaluation:
     """Predict studies whose tumours are known, and measure each in every way.
 
@@ -36,6 +39,8 @@ def evaluate(
         institutions: Where each patient was imaged, by the study's name, if known.
         flips: Whether to predict each slice as its mirror image too; see :meth:`Segmenter.predict`. The evaluation's name
             then says so.
+        engine: What runs the network; see :meth:`Segmenter.predict`.
+        precision: What it computes in; the evaluation's name says so where it is given.
 
     Raises:
         DataError: If a study can't be read or has no mask, or two have the same name; the message names it.
@@ -53,9 +58,10 @@ def evaluate(
     def predict(item: Study | str | PathLike[str]) -> _Measured:
         study = item if isinstance(item, Study) else read_study(item)
         truth = _truth(study, study.name if isinstance(item, Study) else item)  # before the time of a prediction
-        return _measure(study, truth, segmenter.predict(study, flips=flips).mask)
+        found = segmenter.predict(study, flips=flips, engine=engine, precision=precision)
+        return _measure(study, truth, found.mask)
 
-    name = f"{segmenter.name} with flips" if flips else segmenter.name
+    name = segmenter.name + " with flips" * flips + (f" in {precision}" if precision else "")
     return _collect(map(predict, studies), name, institutions)
 
 

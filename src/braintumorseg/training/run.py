@@ -19,6 +19,7 @@ from braintumorseg._checks import DataError, check_in, wrong
 from braintumorseg.cache import CachedStudy, PreparedCache
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.card import Card, Figure
+from braintumorseg.engines.network import variables_of
 from braintumorseg.io import read_study
 from braintumorseg.pipeline import Sampler, training_batches
 from braintumorseg.preprocessing import Preprocessing
@@ -31,7 +32,7 @@ from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.load import load_pretrained
-from braintumorseg.zoo.preset import variables_of, write_preset
+from braintumorseg.zoo.preset import write_preset
 
 STRATEGIES = ("none", "mirrored")
 CONFIG_FILE = "config.toml"

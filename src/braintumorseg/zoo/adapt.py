@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from braintumorseg._checks import check_in, check_integer, wrong
 from braintumorseg._optional import lazy
 from braintumorseg.card import Card
+from braintumorseg.engines.network import variables_of, weights_of
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.study import SEQUENCES
-from braintumorseg.zoo.preset import variables_of
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +74,7 @@ def adapt(
         return segmenter
 
     model = _models.ARCHITECTURES[changed["name"]](**{key: value for key, value in changed.items() if key != "name"})
-    old = {path: np.asarray(variable) for path, variable in variables_of(segmenter.model).items()} if weights else {}
+    old = weights_of(segmenter.model) if weights else {}
     drawn, adapted = _transfer(old, model, before, sequences)
     _freeze(model, freeze, (*drawn, *adapted))
     record = _record(segmenter.name, model, drawn, adapted, sequences)

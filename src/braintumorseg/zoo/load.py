@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from os import PathLike
 
+from braintumorseg.engines.network import Network
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.zoo.adapt import adapt
-from braintumorseg.zoo.preset import build_model, read_preset, read_weights
+from braintumorseg.zoo.preset import read_preset, read_weights
 from braintumorseg.zoo.sources import Source, locate
 
 
@@ -25,8 +25,9 @@ def load_pretrained(
 ) -> Segmenter:
     """Load a pretrained model with its preprocessing, its threshold and its card.
 
-    The weights are verified by their SHA-256 here; the Keras model is built at the first prediction or at the first
-    touch of ``.model``. Nothing that is downloaded is executed or unpickled: the architecture is one of this package.
+    The weights are verified by their SHA-256 here; the Keras model is built at the first touch of ``.model``, and
+    predictions on the CPU need none. Nothing that is downloaded is executed or unpickled: the architecture is one of this
+    package.
 
     Args:
         name: A name out of ``list_pretrained()``, such as ``"resunet-lgg"``; ``"hf://owner/repo"`` or
@@ -69,7 +70,7 @@ def load_pretrained(
     folder = locate(name, revision=revision, source=source, cache_dir=cache_dir)
     preset = read_preset(folder)
     segmenter = Segmenter(
-        partial(build_model, preset, read_weights(folder, preset)),
+        Network(preset.name, preset.architecture, read_weights(folder, preset)),
         preset.preprocessing,
         threshold=preset.threshold,
         min_voxels=preset.min_voxels,

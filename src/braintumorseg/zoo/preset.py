@@ -20,15 +20,13 @@ from safetensors.numpy import save as save_arrays
 
 from braintumorseg._checks import DataError
 from braintumorseg._files import replacing
-from braintumorseg._optional import lazy
 from braintumorseg.card import Card
+from braintumorseg.engines.network import Network, weights_of
 from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.zoo.bounds import MAX_CONFIG_BYTES, check_bounds, max_weights_bytes
 
 if TYPE_CHECKING:
     import keras
-
-_models = lazy("braintumorseg.models")
 
 CONFIG_FILE = "braintumorseg.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -151,25 +149,7 @@ def build_model(preset: Preset, weights: Mapping[str, NDArray[np.float32]]) -> k
     Raises:
         DataError: If the architecture is unknown, or a weight is missing, unknown or of another shape.
     """
-    arguments = dict(preset.architecture)
-    name = arguments.pop("name", None)
-    if name not in _models.ARCHITECTURES:
-        msg = f"preset {preset.name}: unknown architecture {name!r}; known are {', '.join(_models.ARCHITECTURES)}"
-        raise DataError(msg)
-    try:
-        model = _models.ARCHITECTURES[name](**arguments)
-    except (TypeError, ValueError) as error:
-        msg = f"preset {preset.name}: the architecture {name} can't be built: {error}"
-        raise DataError(msg) from error
-    shapes = {path: tuple(weight.shape) for path, weight in variables_of(model).items()}
-    given = {path: array.shape for path, array in weights.items()}
-    if shapes != given:
-        wrong = sorted(path for path in shapes.keys() | given.keys() if shapes.get(path) != given.get(path))
-        msg = f"preset {preset.name}: {len(wrong)} weights do not fit the architecture {name}, the first is {wrong[0]}"
-        raise DataError(msg)
-    for path, variable in variables_of(model).items():
-        variable.assign(weights[path])
-    return model
+    return Network(preset.name, preset.architecture, weights)()
 
 
 def write_preset(
@@ -191,7 +171,7 @@ def write_preset(
     Raises:
         DataError: If the architecture with its arguments does not build this model, or the folder can't be written to.
     """
-    arrays = {path: np.asarray(variable, np.float32) for path, variable in variables_of(model).items()}
+    arrays = weights_of(model)
     content = save_arrays(arrays)
     preset = Preset(
         name=name,
@@ -222,8 +202,3 @@ def write_preset(
         weights.write_bytes(content)
         described.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     return preset
-
-
-def variables_of(model: keras.Model) -> dict[str, Any]:
-    """Return the model's weights by path; the state of random generators is not one of them."""
-    return {variable.path: variable for variable in model.weights if not variable.path.endswith("seed_generator_state")}

@@ -1,0 +1,32 @@
+"""What a network in 8 bits needs beside its weights, and how numbers become integers by it.
+
+A quantization is a table of arrays: ``"<layer>/0"`` (and ``"<layer>/1"`` of a second input) the lowest and the highest value
+that the input is rounded between, ``"<layer>/kernel"`` the largest magnitude of each output channel's kernel, and
+``"<layer>/bias"`` the bias, corrected for what rounding shifts. It is kept as numbers, and engines write the network by it
+from their own operations: no file of a runtime's own has to be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVELS = 256  # of 8 bits
+
+
+def quantize_kernel(
+    kernel: NDArray[np.float32], bounds: NDArray[np.float32], out: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return a kernel as integers from -127 to 127 with their scale, of one for each output channel (axis ``out``)."""
+    shape: Sequence[int] = [-1 if axis == out else 1 for axis in range(kernel.ndim)]
+    scale = (bounds / 127).astype(np.float32).reshape(shape)
+    return np.clip(np.rint(kernel / scale), -127, 127).astype(np.int8), scale
+
+
+def quantize_range(low: float, high: float) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return scale and zero of integers from 0 to 255 that stand for the numbers from ``low`` to ``high``."""
+    scale = (high - low) / (LEVELS - 1)
+    zero = min(max(round(-low / scale), 0), LEVELS - 1)
+    return np.array(scale, np.float32), np.array(zero, np.uint8)
