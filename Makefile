@@ -26,14 +26,16 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.installed-docs  ## the site, as strict as CI
-	$(BIN)/mkdocs build --strict
+docs: $(VENV)/.installed-docs $(VENV)/.installed-backends  ## the site, as strict as CI
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-serve: $(VENV)/.installed-docs
-	$(BIN)/mkdocs serve
+serve: $(VENV)/.installed-docs $(VENV)/.installed-backends
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
-build: $(VENV)/.installed-dev  ## sdist and wheel in dist/
-	$(BIN)/python -m build
+build: $(VENV)/.installed-dev  ## sdist and wheel in dist/, the wheel installed alone and tried
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	BRAINTUMORSEG_DIST=dist $(BIN)/python -m pytest -q tests/test_wheel.py
 
 clean:
 	rm -rf build dist demo site .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,17 +1,24 @@
-"""The docs name every public name, and nothing else; the README's code runs."""
+"""The docs name every public name, and nothing else; no page shows code or commands that can't be; the README's code runs."""
 
+import ast
+import importlib
 import inspect
 import operator
 import re
+import shlex
 from pathlib import Path
+from textwrap import dedent
 
 import nibabel as nib
 import pytest
+import typer
 
 import braintumorseg
 from braintumorseg import list_pretrained, load_pretrained
+from braintumorseg.cli import app
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def test_reference_holds_every_public_name_once():
@@ -37,6 +44,33 @@ def public_names():
 def test_public_name_has_a_first_line(name):
     value = operator.attrgetter(name)(braintumorseg)
     assert len(inspect.getdoc(value).splitlines()[0]) > 10
+
+
+def blocks(page, language):
+    found = re.findall(rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [dedent(block) for _, block in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_of_a_page_imports_what_there_is(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("braintumorseg"):
+                module = importlib.import_module(node.module)
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_of_a_page_can_be_parsed(page):
+    for line in "\n".join(blocks(page, "console")).splitlines():
+        _, ours, arguments = line.partition("$ braintumorseg ")
+        if not ours:
+            continue
+        words = shlex.split(re.sub(r"\[([^]]*)\]", r"\1", arguments).replace("@revision", ""), comments=True)
+        command = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context("braintumorseg", words)  # fails on options and arguments that are not there
 
 
 def test_readme_s_python_runs(phantom, tmp_path):

@@ -4,8 +4,9 @@ Needs: a folder of studies with masks, each a folder of FLAIR slices `<patient>_
 beside; without `--data`, phantoms of a worse scanner are written, and stand in for it. Takes: about a minute and a half on
 two CPU cores for the phantoms.
 
-    python examples/fine_tune.py --out tuned
-    python examples/fine_tune.py --out tuned --data my-studies --name resunet-mine --epochs 20
+    python examples/finetune.py --out tuned
+    python examples/finetune.py --out tuned --data my-studies --name resunet-mine --epochs 20
+    python examples/finetune.py --out tuned --smoke
 
 The last third of the patients is held out: they train nothing, and give the figures of the new card.
 """
@@ -16,9 +17,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image
+from phantoms import write_phantoms
 
-from braintumorseg import compare, evaluate, find_studies, load_pretrained, make_study, read_study, write_card
+from braintumorseg import compare, evaluate, find_studies, load_pretrained, read_study, write_card
 from braintumorseg.losses import Dice
 
 PHANTOMS = 9
@@ -31,9 +32,16 @@ def main():
     parser.add_argument("--name", default="resunet-phantoms", help="what to call the new model")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--slices", type=int, default=10, help="slices of each phantom")
+    parser.add_argument("--smoke", action="store_true", help="one epoch on the fewest phantoms, in seconds")
     args = parser.parse_args()
+    if args.smoke:
+        args.epochs, args.slices = 1, 1
 
-    data = args.data or write_phantoms(args.out / "phantoms", args.slices)
+    data = args.data
+    if data is None:  # a scanner that is noisier and less even than those of the training
+        data = args.out / "phantoms"
+        shape = (args.slices, 160, 160)
+        write_phantoms(data, range(PHANTOMS), shape, noise=8, bias=0.4, sequences=["flair"])
     studies = [read_study(path) for path in find_studies(data)]
     held_out = studies[-max(1, len(studies) // 3) :]
     training = studies[: -len(held_out)]
@@ -68,18 +76,6 @@ def main():
     again = load_pretrained(folder)
     assert np.array_equal(again.predict(held_out[0]).mask, segmenter.predict(held_out[0]).mask)
     print(again)
-
-
-def write_phantoms(folder, slices):
-    """Write FLAIR studies of a scanner that is noisier and less even than those of the training, as files."""
-    for seed in range(PHANTOMS):
-        study = make_study(seed, shape=(slices, 160, 160), noise=8, bias=0.4, sequences=["flair"])
-        case = folder / f"phantom-{seed}"
-        case.mkdir(parents=True, exist_ok=True)
-        for number, (image, mask) in enumerate(zip(study.sequence("flair"), study.mask, strict=True), start=1):
-            Image.fromarray(image.round().astype(np.uint8)).save(case / f"{case.name}_{number}.tif")
-            Image.fromarray(mask.astype(np.uint8) * 255).save(case / f"{case.name}_{number}_mask.tif")
-    return folder
 
 
 def prepare(segmenter, studies):
