@@ -13,6 +13,7 @@ from braintumorseg.cli.cross_validate import cross_validate
 from braintumorseg.cli.demo import demo
 from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.predict import predict
+from braintumorseg.cli.report import report
 from braintumorseg.cli.train import train
 from braintumorseg.cli.zoo import zoo
 
@@ -51,6 +52,6 @@ def _common(
     pass
 
 
-for command in (predict, demo, evaluate, train, cross_validate, associate):
+for command in (predict, report, demo, evaluate, train, cross_validate, associate):
     app.command()(command)
 app.add_typer(zoo)

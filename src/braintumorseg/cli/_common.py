@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -129,6 +129,32 @@ def check_preset(preset: str) -> None:
     if preset not in names and not preset.startswith("hf://") and not (Path(preset) / "braintumorseg.json").is_file():
         allowed = f"one of {', '.join(names)}, the folder of a trained model, or hf://owner/repo"
         fail(f"--preset must be {allowed}; got {preset}", USAGE)
+
+
+def find_paths(source: Path, split: Part | None) -> list[Path]:
+    """Find the studies of a folder, of one part of the LGG split alone if asked; no study at all ends the command."""
+    if not source.exists():
+        fail(f"{source}: does not exist; expected a study or a folder of studies", USAGE)
+    paths = bts.find_studies(source)
+    if split is not None:
+        members = bts.lgg_split(split.value)
+        paths = [path for path in paths if path.name in members]
+        if not paths:
+            fail(f"{source}: holds no patient of the {split.value} part of the LGG split", DATA)
+    return paths
+
+
+def check_free(files: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse before the work what would be overwritten after it."""
+    for file in files:
+        if file.exists() and not overwrite:
+            fail(f"{file}: exists already; add --overwrite to replace it", USAGE)
+
+
+def stem_of(path: Path) -> str:
+    """Return what results of a study are called after."""
+    name = path.name.removesuffix(".gz")
+    return name if path.is_dir() else Path(name).stem
 
 
 def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:

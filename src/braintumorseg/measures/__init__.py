@@ -6,6 +6,7 @@ for the empty cases: two empty masks agree perfectly (overlap 1, distance 0), an
 0, distance infinite).
 """
 
+from braintumorseg.measures.diameters import Diameters, in_plane_diameters
 from braintumorseg.measures.lesions import LesionDetection, lesion_detection
 from braintumorseg.measures.overlap import dice, iou, precision, recall
 from braintumorseg.measures.summary import Measures, measure
@@ -13,11 +14,13 @@ from braintumorseg.measures.surface import assd, hd95, surface_dice, surface_dis
 from braintumorseg.measures.volume import relative_volume_difference, volume_difference, volume_ml
 
 __all__ = [
+    "Diameters",
     "LesionDetection",
     "Measures",
     "assd",
     "dice",
     "hd95",
+    "in_plane_diameters",
     "iou",
     "lesion_detection",
     "measure",
