@@ -168,7 +168,7 @@ class PreparedCache:
 def _files(path: Path) -> list[Path]:
     """Return the files that a study may be made of."""
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.is_file())
+        return sorted(file for file in path.rglob("*") if file.is_file())
     beside = path.with_name(f"{path.stem}_mask{path.suffix}")
     return [file for file in (path, beside) if file.is_file()]
 

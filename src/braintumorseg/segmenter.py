@@ -150,7 +150,7 @@ class Segmenter:
             name=study.name,
             geometry=study.geometry,
             slice_names=study.slice_names,
-            notes=prepared.notes,
+            notes=(*study.notes, *prepared.notes),
             uncertainty=spread,
             agreement=agreement,
             engine=engine,

@@ -22,6 +22,20 @@ Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
+class DicomSource:
+    """The DICOM images that a volume came from, so that a DICOM segmentation can refer to them.
+
+    Attributes:
+        instances: The images' data sets without pixels, as DICOM files hold them.
+        frames: For each index along the third axis of the file's array: which instance it is, and which frame of it, both
+            from 0; ``None`` for a slice that is missing.
+    """
+
+    instances: tuple[bytes, ...] = field(repr=False)
+    frames: tuple[tuple[int, int] | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Geometry:
     """How the axes of a volume lie in the file that it came from, and in the world.
 
@@ -30,7 +44,8 @@ class Geometry:
         file_shape: Shape of the file's array, ``(i, j, k)``.
         axes: For slice, row and column: the file's axis that it is.
         flips: For slice, row and column: whether it runs against the file's axis.
-        header: The file's own header bytes, so that a mask can be written with it; ``None`` for a fresh one.
+        header: The NIfTI file's own header bytes, so that a mask can be written with it; ``None`` for a fresh one.
+        dicom: The DICOM images that the volume came from; ``None`` where it came from others.
     """
 
     file_affine: NDArray[np.float64]
@@ -38,6 +53,7 @@ class Geometry:
     axes: tuple[int, int, int] = (2, 1, 0)
     flips: tuple[bool, bool, bool] = (False, False, False)
     header: bytes | None = field(default=None, repr=False)
+    dicom: DicomSource | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         affine = np.array(self.file_affine, dtype=np.float64)
@@ -96,6 +112,7 @@ class Study:
         name: What to call the study in tables and file names.
         geometry: Where the voxels lie in the source file and the world; ``None`` where the source carries none.
         slice_names: Name of each slice's source file without suffix, for sources that are one file a slice.
+        notes: What a reader must know of how it was read: slices that are missing, a sequence that covers a part alone, ...
 
     Raises:
         ValueError: If a shape, a name, a spacing or a value is not as stated above.
@@ -114,9 +131,10 @@ class Study:
     name: str = "study"
     geometry: Geometry | None = None
     slice_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _set(self, sequences=tuple(self.sequences))
+        _set(self, sequences=tuple(self.sequences), notes=tuple(self.notes))
         unknown = [name for name in self.sequences if name not in SEQUENCES]
         if not self.sequences or unknown or len(set(self.sequences)) != len(self.sequences):
             msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", self.sequences)

@@ -83,10 +83,10 @@ class Row:
         self.made_by = made_by
 
     @classmethod
-    def of(cls, study: Study, segmentation: Segmentation, *, truth: bool, remarks: Sequence[str] = ()) -> Row:
+    def of(cls, study: Study, segmentation: Segmentation, *, truth: bool) -> Row:
         volume = segmentation.volume_ml
         size = f"{segmentation.voxels} voxels" if volume is None else f"{volume:.1f} mL"
-        notes = [*remarks, *segmentation.notes]
+        notes = [*segmentation.notes]
         dice = None
         if truth and study.mask is not None:
             dice = bts.dice(study.mask, segmentation.mask)
@@ -153,8 +153,7 @@ def check_free(files: Iterable[Path], *, overwrite: bool) -> None:
 
 def stem_of(path: Path) -> str:
     """Return what results of a study are called after."""
-    name = path.name.removesuffix(".gz")
-    return name if path.is_dir() else Path(name).stem
+    return bts.study_name(path)
 
 
 def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:

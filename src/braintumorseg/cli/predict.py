@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -26,12 +26,12 @@ from braintumorseg.cli._common import (
     check_preset,
     err,
     fail,
-    find_paths,
     load,
     print_rows,
     progress_bar,
     stem_of,
 )
+from braintumorseg.cli._inputs import Input, find_inputs, parse_sequences, parse_series
 from braintumorseg.cli._reports import Reports
 
 
@@ -42,16 +42,34 @@ class Format(StrEnum):
     nifti = "nifti"
     tiff = "tiff"
     png = "png"
+    dicom = "dicom"
 
 
 def predict(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder, or a file for a single study.")],
+    source: Annotated[Path | None, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")] = None,
+    flair: Annotated[Path | None, typer.Option(help="The FLAIR of one study, where it is a file of its own.")] = None,
+    pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside --flair.")] = None,
+    post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside --flair.")] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,pre,post,- (- is left out)."),
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=SERIES", help="A DICOM series by number or description, such as flair=5."),
+    ] = None,
+    align: Annotated[
+        bool, typer.Option("--align/--no-align", help="Whether to undo that the patient moved between sequences.")
+    ] = True,
     truth: Annotated[bool, typer.Option("--truth", help="Compare with the masks that lie beside the images.")] = False,
     overlay: Annotated[bool, typer.Option("--overlay", help="Draw each mask on its images (PNG).")] = False,
     format: Annotated[  # noqa: A002 - the option is called so
         Format, typer.Option(help="How to write masks; auto is PNG for single images, else NIfTI.")
     ] = Format.auto,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the probabilities too (NIfTI), beside each mask.")
+    ] = False,
     split: Annotated[Part | None, typer.Option(help="Only these patients of the LGG dataset.")] = None,
     measures: Annotated[
         bool, typer.Option("--measures", help="Write volume, diameters, place and quality (JSON, CSV).")
@@ -68,38 +86,47 @@ def predict(
     overwrite: Overwrite = False,
 ) -> None:
     """Find the tumour in one study or in each study of a folder."""
-    paths = find_paths(source, split)
+    files = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
+    options: dict[str, Any] = {
+        "sequences": parse_sequences(sequences),
+        "series": parse_series(series),
+        "align": align,
+    }
+    inputs = find_inputs(source, files, split)
     check_preset(preset)
-    jobs = [(path, *_targets(path, output, format, single=len(paths) == 1 and paths[0] == source)) for path in paths]
+    single = len(inputs) == 1 and inputs[0].path in (source, flair)
+    jobs = [(each, *_targets(each, output, format, single=single)) for each in inputs]
     folder = jobs[0][2].parent
     many = len(jobs) > 1
     reports = Reports(folder, measures=measures or report, pages=report, many=many, overwrite=overwrite)
-    _check_targets(jobs, reports, overlay=overlay, uncertainty=uncertainty, overwrite=overwrite)
+    wanted = [name for name, asked in (("probabilities", probabilities), ("uncertainty", uncertainty)) if asked]
+    _check_targets(jobs, reports, overlay=overlay, maps=wanted, overwrite=overwrite)
 
     segmenter = load(preset, engine, precision)
     rows: list[Row] = []
     failures: list[str] = []
     with progress_bar() as progress:
         task = progress.add_task("predicting", total=len(jobs))
-        for path, target, picture in jobs:
+        for each, target, picture in jobs:
             try:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always", UserWarning)
-                    study = bts.read_study(path)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which the table shows
+                    study = bts.read_study(**each.arguments, **options)
                 segmentation = segmenter.predict(
                     study,
                     uncertainty=uncertainty,
                     engine=engine.value,
                     precision=precision.value if precision else None,
                 )
-                maps = uncertainty and _is_nifti(target)
-                bts.write_segmentation(segmentation, target, overwrite=overwrite, uncertainty=maps)
+                maps = uncertainty and _has_maps(target)
+                bts.write_segmentation(
+                    segmentation, target, overwrite=overwrite, probabilities=probabilities, uncertainty=maps
+                )
                 shown = study if truth else study.with_mask(None)
                 if overlay:
                     bts.save_overlay(shown, segmentation, picture, overwrite=overwrite)
                 reports.add(shown, segmentation, _stem(picture), segmenter)
-                remarks = [str(warning.message).removeprefix(f"{path}: ") for warning in caught]
-                rows.append(Row.of(study, segmentation, truth=truth, remarks=remarks))
+                rows.append(Row.of(study, segmentation, truth=truth))
             except bts.DataError as error:
                 failures.append(str(error))
             progress.advance(task)
@@ -111,35 +138,37 @@ def predict(
         fail(f"{len(failures)} of {len(jobs)} studies failed", DATA)
 
 
-def _targets(path: Path, output: Path, format: Format, *, single: bool) -> tuple[Path, Path]:  # noqa: A002
+def _targets(each: Input, output: Path, format: Format, *, single: bool) -> tuple[Path, Path]:  # noqa: A002
     """Return where a study's mask and its picture go."""
-    stem = stem_of(path)
-    if single and output.name.endswith((".nii", ".nii.gz", ".png", ".tif", ".tiff")):
+    if single and output.name.endswith((".nii", ".nii.gz", ".png", ".tif", ".tiff", ".dcm")):
         return output, output.with_name(f"{output.name.split('.')[0]}_overlay.png")
     if format is Format.auto:
-        image = path.is_file() and path.suffix.lower() in (".png", ".tif", ".tiff")
+        image = each.path.is_file() and each.path.suffix.lower() in (".png", ".tif", ".tiff")
         format = Format.png if image else Format.nifti  # noqa: A001
-    suffix = {Format.nifti: ".nii.gz", Format.png: ".png", Format.tiff: ""}[format]
-    return output / f"{stem}_mask{suffix}", output / f"{stem}_overlay.png"
+    suffix = {Format.nifti: ".nii.gz", Format.png: ".png", Format.tiff: "", Format.dicom: ".dcm"}[format]
+    return output / f"{each.name}_mask{suffix}", output / f"{each.name}_overlay.png"
 
 
 def _stem(picture: Path) -> str:
     return picture.name.removesuffix("_overlay.png")
 
 
-def _is_nifti(target: Path) -> bool:
-    return target.name.endswith((".nii", ".nii.gz"))
+def _has_maps(target: Path) -> bool:
+    """Tell whether maps of every voxel are written beside a mask."""
+    return target.name.endswith((".nii", ".nii.gz", ".dcm"))
 
 
 def _check_targets(
-    jobs: Sequence[tuple[Path, Path, Path]], reports: Reports, *, overlay: bool, uncertainty: bool, overwrite: bool
+    jobs: Sequence[tuple[Input, Path, Path]], reports: Reports, *, overlay: bool, maps: Sequence[str], overwrite: bool
 ) -> None:
     """Refuse before the work what would fail after it."""
     seen: dict[Path, Path] = {}
     check_free(reports.shared, overwrite=overwrite)
-    for path, target, picture in jobs:
+    for each, target, picture in jobs:
         if target in seen:
-            fail(f"{path} and {seen[target]}: would both be written to {target}; predict them apart", USAGE)
-        seen[target] = path
-        maps = [target.with_name(f"{stem_of(target)}_uncertainty.nii.gz")] if uncertainty and _is_nifti(target) else []
-        check_free([target, *maps, *[picture] * overlay, *reports.files(_stem(picture))], overwrite=overwrite)
+            fail(f"{each.path} and {seen[target]}: would both be written to {target}; predict them apart", USAGE)
+        seen[target] = each.path
+        if "probabilities" in maps and not _has_maps(target):
+            fail(f"{target}: can't hold probabilities; expected --format nifti or dicom with --probabilities", USAGE)
+        beside = [target.with_name(f"{stem_of(target)}_{name}.nii.gz") for name in maps if _has_maps(target)]
+        check_free([target, *beside, *[picture] * overlay, *reports.files(_stem(picture))], overwrite=overwrite)

@@ -68,8 +68,8 @@ def report(
     with progress_bar() as progress:
         for stem, path in progress.track(list(stems.items()), description="reporting"):
             try:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always", UserWarning)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which page and table show
                     study = bts.read_study(path)
                 segmentation = segmenter.predict(
                     study,
@@ -78,8 +78,7 @@ def report(
                     precision=precision.value if precision else None,
                 )
                 reports.add(study if truth else study.with_mask(None), segmentation, stem, segmenter)
-                remarks = [str(warning.message).removeprefix(f"{path}: ") for warning in caught]
-                rows.append(Row.of(study, segmentation, truth=truth, remarks=remarks))
+                rows.append(Row.of(study, segmentation, truth=truth))
             except bts.DataError as error:
                 failures.append(str(error))
     reports.finish()

@@ -39,11 +39,11 @@ def is_slice(path: Path) -> bool:
 def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
     """Read a folder of numbered slices; see ``read_study``."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and is_image(path))
-    slices = _numbered(folder, [path for path in files if not _is_mask(path)])
+    slices, notes = _numbered(folder, [path for path in files if not _is_mask(path)])
     masks = _match_masks(folder, slices, [path for path in files if _is_mask(path)])
     volume = _stack(slices, [_read_slice(path) for path in slices])
     mask = _read_mask(masks, [_read_slice(path) for path in masks], volume.shape) if masks else None
-    return _study(folder, volume, mask, sequences, name or folder.name, [path.stem for path in slices])
+    return _study(folder, volume, mask, sequences, name or folder.name, [path.stem for path in slices], notes)
 
 
 def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
@@ -111,8 +111,8 @@ def _is_mask(path: Path) -> bool:
     return path.stem.endswith(_MASK)
 
 
-def _numbered(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """Return the slices in the order of their numbers."""
+def _numbered(folder: Path, files: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the slices in the order of their numbers, and a note of numbers that are missing."""
     if not files:
         if any(path.is_dir() for path in folder.iterdir()):
             msg = f"{folder}: holds folders, not slices; expected one patient's folder (find_studies lists them)"
@@ -138,11 +138,9 @@ def _numbered(folder: Path, files: Sequence[Path]) -> list[Path]:
         raise DataError(msg)
     # At most six are looked at: numbers may be dates, and far apart.
     missing = list(islice((n for a, b in pairwise(sorted(numbers)) for n in range(a + 1, b)), 6))
-    if missing:
-        shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        text = f"{folder}: slices {shown} are missing; the others are read as neighbours"
-        warnings.warn(text, UserWarning, stacklevel=4)
-    return [numbers[number] for number in sorted(numbers)]
+    shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    notes = (f"slices {shown} are missing; the others are read as neighbours",) if missing else ()
+    return [numbers[number] for number in sorted(numbers)], notes
 
 
 def _match_masks(folder: Path, slices: Sequence[Path], files: Sequence[Path]) -> list[Path]:
@@ -257,13 +255,14 @@ def _study(
     sequences: tuple[str, ...] | None,
     name: str,
     slice_names: Sequence[str],
+    notes: tuple[str, ...] = (),
 ) -> Study:
     if sequences is None:
         sequences = SEQUENCES if volume.shape[-1] == 3 else ("flair",)
     if len(sequences) != volume.shape[-1]:
         msg = f"{path}: has {volume.shape[-1]} channel(s); expected {len(sequences)} for {', '.join(sequences)}"
         raise DataError(msg)
-    return Study(volume, sequences, mask, name=name, slice_names=tuple(slice_names))
+    return Study(volume, sequences, mask, name=name, slice_names=tuple(slice_names), notes=notes)
 
 
 def _as_image(mask: NDArray[np.bool_]) -> Image.Image:

@@ -1,11 +1,12 @@
-"""NIfTI: one file of one or several sequences."""
+"""NIfTI: one file of one or several sequences, or a folder of files that are named by what they hold."""
 
 from __future__ import annotations
 
 import gzip
 import math
-import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from braintumorseg._checks import DataError
 from braintumorseg._files import replacing
 from braintumorseg._optional import lazy
+from braintumorseg.io.combining import Volume, combine
+from braintumorseg.io.names import is_result, meaning, stem
+from braintumorseg.io.orientation import is_usable, turned
 from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
 
 nib = lazy("nibabel")
@@ -22,58 +26,119 @@ nib = lazy("nibabel")
 _SUFFIXES = (".nii", ".nii.gz")
 _LARGEST = 1 << 29  # values; a gigabyte of 16-bit integers, far above any study
 _DEFLATE_RATIO = 1032  # the best that gzip's algorithm can do
-# Slices run inferior to superior (axis 2 of RAS+, along), rows anterior to posterior (axis 1, against), columns from
-# the patient's right to left (axis 0, against): as the LGG dataset shows its slices.
-_VOLUME_AXES = ((2, 1), (1, -1), (0, -1))
 
 
 def is_nifti(path: Path) -> bool:
     """Tell by the name whether this is a NIfTI file."""
-    return path.name.lower().endswith(_SUFFIXES)
+    return path.name.lower().endswith(_SUFFIXES) and not path.name.startswith(".")
 
 
-def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
+def read_file(path: Path, sequences: Sequence[str | None] | None, name: str | None) -> Study:
     """Read a 3-D or 4-D file; see ``read_study``."""
-    try:
-        image = nib.load(path)
-        size = _check_header(path, image)
-        if path.name.lower().endswith(".gz"):
-            image = type(image).from_bytes(_unzip(path, image.dataobj.offset + size))
-        data = _read_values(image)
-        geometry = _geometry(path, image, data.shape[:3])
-    except DataError:
-        raise
-    except Exception as error:  # damaged bytes make decoders raise anything
-        msg = f"{path}: is damaged, or not a NIfTI file ({' '.join(str(error).split())})"
-        raise DataError(msg) from error
+    data, geometry, notes = _load(path)
     if sequences is None:
         sequences = _default_sequences(path, data.shape[3])
     if len(sequences) != data.shape[3]:
-        msg = f"{path}: has {data.shape[3]} sequence(s); expected {len(sequences)} for {', '.join(sequences)}"
+        named = ", ".join("none" if each is None else each for each in sequences)
+        msg = f"{path}: has {data.shape[3]} sequence(s); expected {len(sequences)} for {named}"
         raise DataError(msg)
-    return Study(geometry.to_volume(data), sequences, name=name or _stem(path), geometry=geometry)
+    kept = [index for index, each in enumerate(sequences) if each is not None]
+    if len(kept) < len(sequences):
+        data = data[..., kept]
+    known = tuple(each for each in sequences if each is not None)
+    return Study(geometry.to_volume(data), known, name=name or stem(path), geometry=geometry, notes=notes)
+
+
+def read_volume(path: Path) -> Volume:
+    """Read one sequence."""
+    data, geometry, notes = _load(path)
+    if data.shape[3] != 1:
+        msg = f"{path}: has {data.shape[3]} sequences; expected 1"
+        raise DataError(msg)
+    return Volume(geometry.to_volume(data[..., 0]), geometry, path, notes)
+
+
+def read_folder(folder: Path, name: str, *, align: bool) -> Study:
+    """Read a folder of files whose names say what they hold; see ``read_study``."""
+    found: dict[str, Path] = {}
+    owners: dict[str, Path] = {}
+    for path in named_files(folder):
+        meant = meaning(path)
+        if meant is None:
+            continue
+        if meant.kind in found and meant.owner in owners:
+            msg = f"{folder}: {found[meant.kind].name} and {path.name} look alike; name the files with flair=, pre= and post="
+            raise DataError(msg)
+        owners.setdefault(meant.owner, path)
+        found[meant.kind] = path
+    if len(owners) > 1:
+        first, second, *_ = owners.values()
+        msg = f"{folder}: mixes {first.name} and {second.name}; expected the files of one patient"
+        raise DataError(msg)
+    if "flair" not in found:
+        held = ", ".join(path.name for path in found.values()) or "no name that is known"
+        msg = f"{folder}: holds no FLAIR (such as *_flair.nii.gz, *-t2f.nii.gz or *_FLAIR.nii.gz); found {held}"
+        raise DataError(msg)
+    readers = {kind: partial(read_volume, path) for kind, path in found.items() if kind in SEQUENCES}
+    mask = found.get("seg")
+    return combine(readers, name, align=align, mask=partial(read_volume, mask) if mask else None)
+
+
+def named_files(folder: Path) -> list[Path]:
+    """Return a folder's NIfTI files that are no results, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if is_nifti(path) and not is_result(path) and path.is_file())
+
+
+def is_named_study(folder: Path) -> bool:
+    """Tell by the names whether a folder's NIfTI files belong together, rather than each being a FLAIR on its own."""
+    return any(meant is not None and meant.kind != "flair" for meant in map(meaning, named_files(folder)))
 
 
 def write_file(
     segmentation: Segmentation, path: Path, *, overwrite: bool, probabilities: bool, uncertainty: bool
 ) -> Path:
     """Write a mask and, if asked, the maps beside it; see ``write_segmentation``."""
-    arrays: dict[Path, NDArray[Any]] = {path: segmentation.mask.astype(np.uint8)}
+    arrays = {path: segmentation.mask.astype(np.uint8), **maps_beside(segmentation, path, probabilities, uncertainty)}
+    with ExitStack() as files:  # all files are complete before the first is put in its place
+        for place, array in arrays.items():
+            save(segmentation, array, files.enter_context(replacing(place, overwrite=overwrite)))
+    return path
+
+
+def maps_beside(
+    segmentation: Segmentation, path: Path, probabilities: bool, uncertainty: bool
+) -> dict[Path, NDArray[Any]]:
+    """Return the maps that were asked for, by where they go beside a mask."""
+    found = {}
     for name, wanted in (("probabilities", probabilities), ("uncertainty", uncertainty)):
-        beside, array = path.with_name(f"{_stem(path)}_{name}.nii.gz"), getattr(segmentation, name)
+        beside, array = path.with_name(f"{stem(path)}_{name}.nii.gz"), getattr(segmentation, name)
         if wanted and array is None:
             msg = f"{beside}: this segmentation has no {name} to write"
             raise DataError(msg)
         if wanted:
-            arrays[beside] = array
-    with ExitStack() as files:  # all files are complete before the first is put in its place
-        for place, array in arrays.items():
-            nib.save(_as_image(segmentation, array), files.enter_context(replacing(place, overwrite=overwrite)))
-    return path
+            found[beside] = array
+    return found
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".GZ")[: -len(".nii")]
+def save(segmentation: Segmentation, array: NDArray[Any], path: Path) -> None:
+    """Write an array ``(slices, height, width)`` of a segmentation where its study lies."""
+    nib.save(_as_image(segmentation, array), path)
+
+
+def _load(path: Path) -> tuple[NDArray[np.float32], Geometry, tuple[str, ...]]:
+    """Return the values ``(i, j, k, sequences)``, where they lie, and what a reader must know."""
+    try:
+        image = nib.load(path)
+        size = _check_header(path, image)
+        if path.name.lower().endswith(".gz"):
+            image = type(image).from_bytes(_unzip(path, image.dataobj.offset + size))
+        data = _read_values(image)
+        return data, _geometry(path, image, data.shape[:3]), _notes(image)
+    except (DataError, FileNotFoundError):
+        raise
+    except Exception as error:  # damaged bytes make decoders raise anything
+        msg = f"{path}: is damaged, or not a NIfTI file ({' '.join(str(error).split())})"
+        raise DataError(msg) from error
 
 
 def _check_header(path: Path, image: Any) -> int:
@@ -123,32 +188,28 @@ def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
     if count not in (1, 3):
         msg = f"{path}: has {count} sequences; expected 1 (flair) or 3 (pre, flair, post), or sequences= to say which"
         raise DataError(msg)
-    return ("flair",) if count == 1 else SEQUENCES
+    if count == 3:
+        return SEQUENCES
+    meant = meaning(path)
+    if meant is not None and meant.kind not in SEQUENCES:
+        msg = f"{path}: is {meant.kind} by its name; expected one of {', '.join(SEQUENCES)}, or sequences= to say which"
+        raise DataError(msg)
+    return ("flair",) if meant is None else (meant.kind,)
 
 
 def _geometry(path: Path, image: Any, shape: tuple[int, ...]) -> Geometry:
     affine = np.asarray(image.affine, np.float64)
-    axes_mm = affine[:3, :3]
-    if not np.isfinite(affine).all() or abs(np.linalg.det(axes_mm)) <= 1e-6 * np.prod(np.linalg.norm(axes_mm, axis=0)):
+    if not is_usable(affine):
         msg = f"{path}: its affine is singular or not finite; expected one that places voxels in mm"
         raise DataError(msg)
-    if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
-        text = f"{path}: states no orientation (sform and qform codes are 0); read as left, anterior, superior"
-        warnings.warn(text, UserWarning, stacklevel=4)
-    orientation = nib.io_orientation(affine)
-    axes, flips = [], []
-    for world, direction in _VOLUME_AXES:
-        axis = int(np.flatnonzero(orientation[:, 0] == world)[0])
-        axes.append(axis)
-        flips.append(bool(orientation[axis, 1] != direction))
     first, second, third = shape
-    return Geometry(
-        affine,
-        (first, second, third),
-        (axes[0], axes[1], axes[2]),
-        (flips[0], flips[1], flips[2]),
-        bytes(image.header.binaryblock),
-    )
+    return turned(affine, (first, second, third), header=bytes(image.header.binaryblock))
+
+
+def _notes(image: Any) -> tuple[str, ...]:
+    if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
+        return ("states no orientation (sform and qform codes are 0); read as left, anterior, superior",)
+    return ()
 
 
 def _as_image(segmentation: Segmentation, array: NDArray[Any]) -> Any:

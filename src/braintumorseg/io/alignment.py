@@ -1,0 +1,159 @@
+"""The rigid motion between two sequences of one head: patients move between acquisitions, and headers do not know it.
+
+Maes et al., "Multimodality image registration by maximization of mutual information", IEEE TMI 16(2), 1997; the measure is
+the normalised one of Studholme et al., "An overlap invariant entropy measure of 3D medical image alignment", Pattern
+Recognition 32(1), 1999, which does not reward a small overlap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+from scipy.spatial.transform import Rotation
+
+from braintumorseg.study import Geometry
+
+_BINS = 32
+_LEVELS_MM = (8.0, 4.0)  # distance of the points that are compared, coarse to fine
+_EVALUATIONS = (160, 300)
+_STARTS_MM = (0.0, -16.0, 16.0)  # along the slices, where fields of view differ most
+_FIRST_STEP = (8.0, 3.0)  # mm and degrees
+_LEAST_OVERLAP = 0.4
+# What is found counts only where it explains clearly more than the headers do, moves the head by more than a voxel's
+# breadth, and no further than a head can move in a coil.
+_LEAST_GAIN = 1.1
+_LEAST_MM = 2.0
+_MOST_MM = 50.0
+_MOST_DEGREES = 25.0
+_HEAD_MM = 70.0  # how far from its centre the head's motion is judged
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A rigid motion that brings one sequence onto another.
+
+    Attributes:
+        matrix: Array ``(4, 4)``: a place in the FLAIR's world to the same tissue's place in the other sequence's world, in mm.
+        shift: How far the head's centre moved, in mm.
+        angle: By how much the head turned, in degrees.
+    """
+
+    matrix: NDArray[np.float64]
+    shift: float
+    angle: float
+
+
+def find_motion(
+    moving: NDArray[np.float32], source: Geometry, fixed: NDArray[np.float32], target: Geometry
+) -> Motion | None:
+    """Find how a head moved between two sequences, by the mutual information of their intensities.
+
+    Args:
+        moving: Array ``(slices, height, width)`` of one sequence.
+        source: Where it lies by its header.
+        fixed: Array ``(slices, height, width)`` of the FLAIR.
+        target: Where it lies by its header.
+
+    Returns:
+        The motion; ``None`` where the headers alone line the two up as well, or no motion explains them better.
+    """
+    centre = target.affine[:3, :3] @ ((np.array(target.shape) - 1) / 2) + target.affine[:3, 3]
+    upward = target.affine[:3, 0] / np.linalg.norm(target.affine[:3, 0])
+    candidates = [np.append(upward * start, [0.0, 0.0, 0.0]) for start in _STARTS_MM]
+    score = _Score(moving, source, fixed, target, centre, _LEVELS_MM[0])
+    found = min((_descend(score, start, 1.0, _EVALUATIONS[0]) for start in candidates), key=score)
+    score = _Score(moving, source, fixed, target, centre, _LEVELS_MM[1])
+    found = _descend(score, found, 0.3, _EVALUATIONS[1])
+    shift, angle = float(np.linalg.norm(found[:3])), float(np.linalg.norm(found[3:]))
+    furthest = shift + np.radians(angle) * _HEAD_MM
+    gain = (-score(found) - 1) / max(-score(np.zeros(6)) - 1, 1e-9)
+    if gain < _LEAST_GAIN or furthest < _LEAST_MM or shift > _MOST_MM or angle > _MOST_DEGREES:
+        return None
+    return Motion(_matrix(found, centre), shift, angle)
+
+
+class _Score:
+    """The negative of the normalised mutual information, 1 to 2, under six parameters: mm and degrees along x, y, z."""
+
+    def __init__(
+        self,
+        moving: NDArray[np.float32],
+        source: Geometry,
+        fixed: NDArray[np.float32],
+        target: Geometry,
+        centre: NDArray[np.float64],
+        distance: float,
+    ) -> None:
+        self._moving = _smooth(moving, source, distance)
+        self._low, self._high = _range(self._moving)
+        smooth = _smooth(fixed, target, distance)
+        steps = [max(1, round(distance / length)) for length in target.spacing]
+        index = np.stack(np.meshgrid(*(np.arange(n) for n in smooth.shape), indexing="ij"), dtype=np.float64)[
+            :, :: steps[0], :: steps[1], :: steps[2]
+        ].reshape(3, -1)
+        places = smooth[:: steps[0], :: steps[1], :: steps[2]].ravel()
+        self._bins = _binned(places, *_range(smooth))
+        self._world = target.affine[:3, :3] @ index + target.affine[:3, 3:]
+        self._to_source = np.linalg.inv(source.affine)
+        self._centre = centre
+        self._last = np.array(moving.shape)[:, None] - 1
+
+    def __call__(self, parameters: NDArray[np.float64]) -> float:
+        matrix = self._to_source @ _matrix(parameters, self._centre)
+        index = matrix[:3, :3] @ self._world + matrix[:3, 3:]
+        inside = np.all((index >= -0.5) & (index <= self._last + 0.5), axis=0)
+        if np.mean(inside) < _LEAST_OVERLAP:
+            return 0.0
+        values = ndimage.map_coordinates(self._moving, index[:, inside], order=1, mode="nearest")
+        pairs = self._bins[inside] * _BINS + _binned(values, self._low, self._high)
+        joint = np.bincount(pairs, minlength=_BINS * _BINS).reshape(_BINS, _BINS) / pairs.size
+        both = _entropy(joint)
+        return -(_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both if both > 0 else 0.0
+
+
+def _descend(score: _Score, start: NDArray[np.float64], scale: float, evaluations: int) -> NDArray[np.float64]:
+    millimetres, degrees = _FIRST_STEP
+    steps = np.diag([millimetres] * 3 + [degrees] * 3) * scale
+    result = optimize.minimize(
+        score,
+        start,
+        method="Nelder-Mead",
+        options={
+            "initial_simplex": np.vstack([start, start + steps]),
+            "maxfev": evaluations,
+            "xatol": 0.05,
+            "fatol": 1e-6,
+        },
+    )
+    return np.asarray(result.x, np.float64)
+
+
+def _matrix(parameters: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_rotvec(parameters[3:], degrees=True).as_matrix()
+    matrix[:3, 3] = parameters[:3] + centre - matrix[:3, :3] @ centre
+    return matrix
+
+
+def _smooth(array: NDArray[np.float32], geometry: Geometry, distance: float) -> NDArray[np.float32]:
+    """Blur along the axes that are finer than the distance of the points, so that they do not skip what lies between."""
+    sigmas = [0.4 * distance / length if length < distance else 0.0 for length in geometry.spacing]
+    return np.asarray(ndimage.gaussian_filter(array, sigmas), np.float32)
+
+
+def _range(array: NDArray[np.float32]) -> tuple[float, float]:
+    low, high = np.percentile(array, (1, 99.5))
+    return float(low), float(high)
+
+
+def _binned(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.intp]:
+    scaled = (values - low) * (_BINS / max(high - low, 1e-12))
+    return np.asarray(np.clip(scaled, 0, _BINS - 1), np.intp)
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum())

@@ -1,0 +1,57 @@
+"""What file names say: which sequence a NIfTI file holds, and whose it is.
+
+BraTS: ``BraTS20_001_flair``, ``_t1``, ``_t1ce``, ``_seg``; ``BraTS-GLI-00001-000-t2f``, ``-t1n``, ``-t1c``, ``-seg``.
+BIDS: ``sub-01_ses-1_FLAIR``, ``sub-01_T1w``, ``sub-01_ce-gadolinium_T1w``. And plain ``flair``, ``pre``, ``post``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+_KINDS = {
+    "flair": "(?:t2[_-]?)?flair|t2f",
+    "post": "t1[_-]?(?:ce|c|gd|post)|t1w[_-]?(?:ce|c|gd|post)|(?<!flair[_-])(?<!t2[_-])post",
+    "pre": "t1n|t1w?(?:[_-]?pre)?|(?<!flair[_-])(?<!t2[_-])pre",
+    "t2": "t2w?",
+    "seg": "seg",
+}
+_PATTERN = re.compile(
+    r"(?:^|(?<=[_\-. ]))(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS.items()) + ")$", re.IGNORECASE
+)
+_BIDS = re.compile(r"(sub-[a-z0-9]+(?:_ses-[a-z0-9]+)?)_", re.IGNORECASE)
+_ENHANCED = re.compile(r"_ce-[a-z0-9]+_", re.IGNORECASE)
+
+
+class Meaning(NamedTuple):
+    """What a name says: ``"flair"``, ``"pre"``, ``"post"``, ``"t2"`` or ``"seg"``, and of whom, if it says so."""
+
+    kind: str
+    owner: str
+
+
+def meaning(path: Path) -> Meaning | None:
+    """Tell what a NIfTI file's name says; ``None`` if nothing that is known."""
+    text = stem(path)
+    found = _PATTERN.search(text)
+    if found is None:
+        return None
+    kind = str(found.lastgroup)
+    bids = _BIDS.match(text)
+    if bids is None:
+        return Meaning(kind, text[: found.start()].rstrip("_-. "))
+    if kind == "pre" and _ENHANCED.search(text):
+        kind = "post"
+    return Meaning(kind, bids[1])
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without ``.nii``, ``.nii.gz`` or another suffix."""
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    return Path(name).stem
+
+
+def is_result(path: Path) -> bool:
+    """Tell masks and what else is written beside studies from studies."""
+    return stem(path).endswith(("_mask", "_probabilities", "_uncertainty", "_overlay"))

@@ -1,0 +1,227 @@
+"""Read a study: one format a file, chosen here by what the path is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+from braintumorseg._checks import DataError, wrong
+from braintumorseg.io import containers, dicom, images, nifti
+from braintumorseg.io.combining import Volume, combine
+from braintumorseg.io.names import meaning, stem
+from braintumorseg.study import SEQUENCES, Study
+
+READS = "a folder of .tif or .png slices, a .tif or .png image, a .nii or .nii.gz file, or a folder or .zip of DICOM"
+_READS_ONE = "a .nii or .nii.gz file, or the folder or .zip of one DICOM series"
+
+
+def read_study(
+    path: str | PathLike[str] | None = None,
+    *,
+    flair: str | PathLike[str] | None = None,
+    pre: str | PathLike[str] | None = None,
+    post: str | PathLike[str] | None = None,
+    sequences: Sequence[str | None] | None = None,
+    series: Mapping[str, str | int] | None = None,
+    align: bool = True,
+    name: str | None = None,
+) -> Study:
+    """Read one study.
+
+    * A folder of slices as the LGG dataset publishes them: ``<patient>_<number>.tif`` (or ``.png``), in the order of their
+      numbers, with 3 channels (pre, flair, post) or 1 (flair); ``<patient>_<number>_mask.tif`` beside all or none of them.
+    * One ``.tif`` or ``.png`` image: a single slice, or a TIFF of many pages; with ``<name>_mask`` beside it if there is one.
+    * One NIfTI file: 3-D (one sequence, flair unless its name says pre or post) or 4-D (3 sequences: pre, flair, post).
+    * A folder of NIfTI files whose names end as in BraTS (``_flair``, ``_t1``, ``_t1ce``; ``-t2f``, ``-t1n``, ``-t1c``) or in
+      BIDS (``_FLAIR``, ``_T1w``, ``_ce-*_T1w``; the folder itself, or one with ``anat`` in it), or are plain ``flair``, ``pre``
+      and ``post``. ``_seg`` is a mask, true where it is above 0.
+    * A folder, at any depth, or a ``.zip`` of DICOM series of one examination. Which series is the FLAIR, and which the T1
+      before and after contrast, is read from its description, contrast agent and times. Needs ``braintumorseg[dicom]``.
+    * ``flair=``, ``pre=`` and ``post=``: one NIfTI file each, or the folder or zip of one DICOM series.
+
+    Volumes are turned so that slices run from inferior to superior, rows from anterior to posterior, and columns from the
+    patient's right to left. The FLAIR is never resampled; the other sequences are brought onto its grid through the affines
+    where they lie on another. Where the images show that the patient moved between two of them, that is undone first, and told.
+
+    Args:
+        path: What to read.
+        flair: The FLAIR's file, where the study is not at one path.
+        pre: The file of T1 before contrast.
+        post: The file of T1 after contrast.
+        sequences: What the channels of one file or folder of slices hold, in order, where it is not as stated above; ``None``
+            for a channel that is none of the three.
+        series: Which DICOM series is which sequence, by number, description or UID, where it is not recognised.
+        align: Whether sequences on other grids may be moved rigidly; without, they lie where their headers say.
+        name: What to call the study; by default what ``study_name`` says.
+
+    Returns:
+        The study, its volume in the order (slice, row, column, sequence), values as stored.
+
+    Raises:
+        DataError: If the path does not exist, or what is there can't be read as a study; the message names the file.
+        ValueError: If ``sequences`` or ``series`` does not name sequences out of pre, flair and post; if both a path and files
+            are given.
+
+    Warns:
+        UserWarning: For each of the study's notes: numbers of slices that are missing (the slices are then read as if they were
+            neighbours); a NIfTI file that states no orientation (its sform and qform codes are 0: it is then taken to lie as
+            Analyze files do, to the left, anterior and superior); a sequence that covers a part of the FLAIR alone, or was
+            moved; slices of a DICOM series that are missing or there twice, and several series that look like one sequence.
+
+    Examples:
+        >>> from PIL import Image
+        >>> from braintumorseg import read_study
+        >>> Image.new("RGB", (240, 256), "gray").save("case_1.png")
+        >>> read_study("case_1.png")
+        Study 'case_1': 1 slice of 256x240, sequences pre, flair, post, spacing unknown, no mask
+    """
+    files = {key: Path(file) for key, file in (("flair", flair), ("pre", pre), ("post", post)) if file is not None}
+    if (path is None) == (not files):
+        msg = wrong("path", "given, or files by flair=, pre= and post=", "both" if files else "neither")
+        raise ValueError(msg)
+    chosen = None if sequences is None else _check_sequences(sequences)
+    if series is not None and not set(series) <= set(SEQUENCES):
+        msg = wrong("series", f"a table by {', '.join(SEQUENCES)}", list(series))
+        raise ValueError(msg)
+    options = _Options(chosen, series or {}, align, name)
+    place = files.get("flair", next(iter(files.values()), None)) if path is None else Path(path)
+    assert place is not None
+    try:
+        study = _read_files(files, options) if path is None else _read_path(place, options)
+    except DataError:
+        raise
+    except ValueError as error:  # what Study, Geometry and masks refuse: shapes, names, NaN
+        msg = f"{place}: {error}"
+        raise DataError(msg) from error
+    except OSError as error:
+        msg = f"{place}: can't be read ({error.strerror or error})"
+        raise DataError(msg) from error
+    for note in study.notes:
+        warnings.warn(f"{place}: {note}", UserWarning, stacklevel=2)
+    return study
+
+
+def study_name(path: str | PathLike[str] | None = None, *, flair: str | PathLike[str] | None = None) -> str:
+    """Tell what a study is called after where it is: what ``read_study`` calls it, and commands name their files.
+
+    Args:
+        path: A study, as ``read_study`` takes it; it need not exist.
+        flair: The FLAIR's file, where the study is not at one path.
+
+    Returns:
+        The folder's name, or the file's without suffix. For BIDS, subject and session, as the files are named. For a FLAIR's
+        file, what its name says before ``_flair``, or else the name of its folder.
+
+    Raises:
+        ValueError: If not exactly one of the two is given.
+
+    Examples:
+        >>> from braintumorseg import study_name
+        >>> study_name("scans/case_7.nii.gz")
+        'case_7'
+        >>> study_name(flair="BraTS-GLI-00001-000/BraTS-GLI-00001-000-t2f.nii.gz")
+        'BraTS-GLI-00001-000'
+    """
+    if (path is None) == (flair is None):
+        msg = wrong("path", "given, or flair=", "both" if flair is not None else "neither")
+        raise ValueError(msg)
+    if flair is not None:
+        flair = Path(flair)
+        meant = meaning(flair) if nifti.is_nifti(flair) else None
+        return stem(flair) if meant is None else meant.owner or flair.absolute().parent.name
+    place = Path(path or ".")
+    if not place.is_dir():
+        return stem(place)
+    owners = {meant.owner for meant in map(meaning, nifti.named_files(_anatomy(place))) if meant is not None}
+    (owner,) = owners if len(owners) == 1 else ("",)
+    return owner if owner.lower().startswith("sub-") else place.absolute().name
+
+
+class _Options(NamedTuple):
+    sequences: tuple[str | None, ...] | None
+    series: Mapping[str, str | int]
+    align: bool
+    name: str | None
+
+
+def _read_path(path: Path, options: _Options) -> Study:
+    if not path.exists():
+        msg = f"{path}: does not exist; expected {READS}"
+        raise DataError(msg)
+    sequences, name = options.sequences, options.name
+    if options.series and not (containers.is_zip(path) or path.is_dir()):
+        msg = f"{path}: holds no series; expected series= for DICOM alone"
+        raise DataError(msg)
+    if path.is_dir():
+        folder = _anatomy(path)
+        if any(map(images.is_image, folder.iterdir())):
+            return images.read_folder(path, _all_named(path, sequences), name)
+        if nifti.named_files(folder):
+            _check_several(path, sequences)
+            return nifti.read_folder(folder, name or study_name(path), align=options.align)
+        if dicom.holds_dicom(path):
+            _check_several(path, sequences)
+            return dicom.read_study(path, options.series, name or path.name, align=options.align)
+        return images.read_folder(path, _all_named(path, sequences), name)  # says what it lacks
+    if containers.is_zip(path):
+        _check_several(path, sequences)
+        return dicom.read_study(path, options.series, name or study_name(path), align=options.align)
+    if nifti.is_nifti(path):
+        return nifti.read_file(path, sequences, name)
+    if images.is_image(path):
+        return images.read_file(path, _all_named(path, sequences), name)
+    msg = f"{path}: unknown kind of file; expected {READS}"
+    raise DataError(msg)
+
+
+def _read_files(files: dict[str, Path], options: _Options) -> Study:
+    if "flair" not in files:
+        msg = f"{next(iter(files.values()))}: is given without a FLAIR; expected flair= too, on whose grid a study lies"
+        raise DataError(msg)
+    readers = {key: partial(_read_volume, path) for key, path in files.items()}
+    return combine(readers, options.name or study_name(flair=files["flair"]), align=options.align)
+
+
+def _read_volume(path: Path) -> Volume:
+    if not path.exists():
+        msg = f"{path}: does not exist; expected {_READS_ONE}"
+        raise DataError(msg)
+    if nifti.is_nifti(path):
+        return nifti.read_volume(path)
+    if path.is_dir() or containers.is_zip(path):
+        return dicom.read_volume(path)
+    msg = f"{path}: does not say where it lies in the world; expected {_READS_ONE}"
+    raise DataError(msg)
+
+
+def _check_several(path: Path, sequences: object) -> None:
+    if sequences is not None:
+        msg = f"{path}: holds several files; expected sequences= for a single one, or flair=, pre= and post="
+        raise DataError(msg)
+
+
+def _anatomy(folder: Path) -> Path:
+    """Return the folder of a BIDS subject or session that holds its images; any other is its own."""
+    return folder / "anat" if (folder / "anat").is_dir() else folder
+
+
+def _all_named(path: Path, sequences: tuple[str | None, ...] | None) -> tuple[str, ...] | None:
+    if sequences is None:
+        return None
+    named = tuple(each for each in sequences if each is not None)
+    if len(named) < len(sequences):
+        msg = f"{path}: images have no channels to leave out; expected sequences= without None"
+        raise DataError(msg)
+    return named
+
+
+def _check_sequences(sequences: Sequence[str | None]) -> tuple[str | None, ...]:
+    named = [each for each in sequences if each is not None]
+    if isinstance(sequences, str) or not named or len(set(named)) < len(named) or not set(named) <= set(SEQUENCES):
+        msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", sequences)
+        raise ValueError(msg)
+    return tuple(sequences)
