@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import braintumorseg.io.nifti as nifti
 from braintumorseg._checks import DataError
 from braintumorseg._files import replacing
 from braintumorseg._optional import lazy, require
 from braintumorseg._version import __version__
-from braintumorseg.io import nifti
 from braintumorseg.study import DicomSource, Segmentation
 
 pydicom = lazy("pydicom")

@@ -9,8 +9,11 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
+import braintumorseg.io.containers as containers
+import braintumorseg.io.dicom as dicom
+import braintumorseg.io.images as images
+import braintumorseg.io.nifti as nifti
 from braintumorseg._checks import DataError, wrong
-from braintumorseg.io import containers, dicom, images, nifti
 from braintumorseg.io.combining import Volume, combine
 from braintumorseg.io.names import meaning, stem
 from braintumorseg.study import SEQUENCES, Study
