@@ -23,6 +23,9 @@ from .evaluation import evaluate as evaluate
 from .evaluation import plot_dice as plot_dice
 from .evaluation import score as score
 from .evaluation import write_evaluation as write_evaluation
+from .exploration import Exploration as Exploration
+from .exploration import explore as explore
+from .exploration import write_exploration as write_exploration
 from .findings import Findings as Findings
 from .findings import Region as Region
 from .findings import measure_findings as measure_findings

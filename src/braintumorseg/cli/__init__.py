@@ -12,6 +12,7 @@ from braintumorseg.cli.associate import associate
 from braintumorseg.cli.cross_validate import cross_validate
 from braintumorseg.cli.demo import demo
 from braintumorseg.cli.evaluate import evaluate
+from braintumorseg.cli.explore import explore
 from braintumorseg.cli.predict import predict
 from braintumorseg.cli.report import report
 from braintumorseg.cli.train import train
@@ -52,6 +53,6 @@ def _common(
     pass
 
 
-for command in (predict, report, demo, evaluate, train, cross_validate, associate):
+for command in (predict, report, demo, evaluate, train, cross_validate, associate, explore):
     app.command()(command)
 app.add_typer(zoo)
