@@ -12,7 +12,16 @@ import pytest
 from PIL import Image
 
 import braintumorseg
-from braintumorseg import dice, list_pretrained, load_pretrained, make_study, read_study
+from braintumorseg import (
+    Preprocessing,
+    Segmenter,
+    build_unet,
+    dice,
+    list_pretrained,
+    load_pretrained,
+    make_study,
+    read_study,
+)
 from command_line import run
 
 SHAPE = (4, 96, 96)
@@ -228,7 +237,23 @@ def not_a_number(path):
 def unwritable_output(path):
     write_folder(path, 1)
     (path / "file").write_text("")
-    return ["predict", path, "-o", path / "file" / "out"], 1, "can't be written"
+    return ["predict", path, "-o", path / "file" / "out"], 1, "file/out: can't be written ("
+
+
+def file_for_many(path):
+    write_folder(path, 1)
+    return ["predict", path, "-o", path / "out.nii.gz"], 2, "out.nii.gz: is a file's name; expected a folder for"
+
+
+def preset_of_several_classes(path):
+    write_folder(path, 1)
+    model = build_unet(classes=3, activation="softmax", filters=(2, 4))
+    folder = Segmenter(model, Preprocessing(size=32)).save(path / "three")
+    return (
+        ["predict", path, "-o", path / "out", "--preset", folder],
+        2,
+        "model must be one of one output channel",
+    )
 
 
 def two_of_one_name(path):
@@ -246,7 +271,8 @@ def png_of_a_volume(path):
     "make",
     [
         empty_folder, missing_path, missing_output, unknown_preset, unknown_split, nobody_of_the_split,
-        mask_without_image, two_channels, not_a_number, unwritable_output, two_of_one_name, png_of_a_volume,
+        mask_without_image, two_channels, not_a_number, unwritable_output, file_for_many,
+        preset_of_several_classes, two_of_one_name, png_of_a_volume,
     ],
     ids=lambda make: make.__name__,
 )  # fmt: skip
@@ -257,6 +283,18 @@ def test_bad_input_ends_in_one_clear_line_and_the_exit_code(tmp_path, make):
     assert done.returncode == code
     assert message in " ".join(done.stderr.split())
     assert sorted((tmp_path / "p").rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", [["predict", "in"], ["demo"]], ids=" ".join)
+def test_unwritable_output_is_told_before_the_work(tmp_path, command):
+    """Once, and not for each study after it was predicted."""
+    write_folder(tmp_path / "in", 1)
+    write_folder(tmp_path / "in", 2)
+    (tmp_path / "file").write_text("")
+    done = run(*command, "-o", tmp_path / "file" / "out", "--preset", "resunet-lgg", cwd=tmp_path)
+    place = tmp_path / "file"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"braintumorseg: error: {place / 'out'}: can't be written ({place} is no folder)\n"
 
 
 def test_study_of_one_value_is_predicted_and_told(tmp_path):

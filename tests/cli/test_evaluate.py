@@ -133,6 +133,22 @@ def test_nothing_is_replaced_unasked(data, file, arguments):
     assert Path("out", file).read_text() == "mine"
 
 
+def test_two_studies_of_one_name_are_refused(data):
+    """One would stand for both in the table."""
+    for place in ("a", "b"):
+        shutil.copytree(data / lgg_split("val")[0], Path("plain", place, "one"))
+    result = run("evaluate", "--data", "plain", "-o", "out")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "plain/b/one and plain/a/one: are two studies of one name" in result.stderr
+
+
+def test_unwritable_output_is_told_before_the_work(data):
+    Path("file").write_text("")
+    result = run("evaluate", "--data", data, "-o", "file/out")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "file/out: can't be written (" in result.stderr
+
+
 def test_studies_without_masks_are_named(data):
     folder = shutil.copytree(data / lgg_split("val")[0], Path("plain/one"))
     for mask in folder.glob("*_mask.tif"):

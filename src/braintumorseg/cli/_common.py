@@ -145,10 +145,23 @@ def find_paths(source: Path, split: Part | None) -> list[Path]:
 
 
 def check_free(files: Iterable[Path], *, overwrite: bool) -> None:
-    """Refuse before the work what would be overwritten after it."""
+    """Refuse before the work what would be overwritten after it, and folders that can't be written to."""
+    folders = {}
     for file in files:
         if file.exists() and not overwrite:
             fail(f"{file}: exists already; add --overwrite to replace it", USAGE)
+        folders[file.parent] = None
+    for folder in folders:
+        _check_writable(folder)
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that is none, or can't be written to; one that is not there is not made yet."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        fail(f"{folder}: can't be written ({there} is no folder)", DATA)
+    if not os.access(there, os.W_OK | os.X_OK):
+        fail(f"{folder}: can't be written ({there} allows no writing)", DATA)
 
 
 def stem_of(path: Path) -> str:

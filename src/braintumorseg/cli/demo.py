@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg.cli._common import USAGE, Overwrite, Preset, Row, check_preset, fail, load, out, print_rows
+from braintumorseg.cli._common import (
+    Overwrite,
+    Preset,
+    Row,
+    check_free,
+    check_preset,
+    load,
+    out,
+    print_rows,
+)
 
 
 def demo(
@@ -21,9 +30,7 @@ def demo(
     check_preset(preset)
     study = bts.make_study(seed)
     mask, picture = output / f"{study.name}_mask.nii.gz", output / f"{study.name}_overlay.png"
-    for path in (mask, picture):
-        if path.exists() and not overwrite:
-            fail(f"{path}: exists already; add --overwrite to replace it", USAGE)
+    check_free((mask, picture), overwrite=overwrite)
     segmenter = load(preset)
     segmentation = segmenter.predict(study)
     bts.write_segmentation(segmentation, mask, overwrite=overwrite)

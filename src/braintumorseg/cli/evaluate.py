@@ -16,6 +16,7 @@ from braintumorseg.cli._common import (
     Overwrite,
     Part,
     Preset,
+    check_free,
     check_preset,
     fail,
     lgg_part,
@@ -50,8 +51,12 @@ class _Studies:
             return cls(paths, dataset, f"{part.value} patients of the LGG dataset")
         if split is not None:
             fail(f"--split {split.value}: is of the LGG dataset; {data} holds no data.csv", USAGE)
-        found = bts.find_studies(data)
-        return cls({path.name: path for path in found}, None, f"studies of {data.absolute().name}")
+        named: dict[str, Path] = {}
+        for path in bts.find_studies(data):
+            if path.name in named:
+                fail(f"{path} and {named[path.name]}: are two studies of one name; evaluate them apart", USAGE)
+            named[path.name] = path
+        return cls(named, None, f"studies of {data.absolute().name}")
 
     @property
     def institutions(self) -> dict[str, str] | None:
@@ -115,9 +120,7 @@ def _check_free(output: Path, *, flips: bool, robustness: bool, overwrite: bool)
     """Refuse before the work what would fail after it."""
     names = ["patients.csv", "evaluation.json", "summary.txt", "dice.png", *(f"{kind}.png" for kind in _EXAMPLES)]
     names += [_FLIPPED] * flips + list(_ROBUSTNESS) * robustness
-    for file in (output / name for name in names):
-        if file.exists() and not overwrite:
-            fail(f"{file}: exists already; add --overwrite to replace it", USAGE)
+    check_free((output / name for name in names), overwrite=overwrite)
 
 
 def _shown(studies: _Studies, doing: str) -> Iterator[Study]:

@@ -34,6 +34,8 @@ from braintumorseg.cli._common import (
 from braintumorseg.cli._inputs import Input, find_inputs, parse_sequences, parse_series
 from braintumorseg.cli._reports import Reports
 
+_FILES = (".nii", ".nii.gz", ".png", ".tif", ".tiff", ".dcm")
+
 
 class Format(StrEnum):
     """What masks are written as."""
@@ -95,6 +97,8 @@ def predict(
     inputs = find_inputs(source, files, split)
     check_preset(preset)
     single = len(inputs) == 1 and inputs[0].path in (source, flair)
+    if not single and output.name.endswith(_FILES) and not output.is_dir():
+        fail(f"{output}: is a file's name; expected a folder for the results of {source}, a folder of studies", USAGE)
     jobs = [(each, *_targets(each, output, format, single=single)) for each in inputs]
     folder = jobs[0][2].parent
     many = len(jobs) > 1
@@ -140,7 +144,7 @@ def predict(
 
 def _targets(each: Input, output: Path, format: Format, *, single: bool) -> tuple[Path, Path]:  # noqa: A002
     """Return where a study's mask and its picture go."""
-    if single and output.name.endswith((".nii", ".nii.gz", ".png", ".tif", ".tiff", ".dcm")):
+    if single and output.name.endswith(_FILES):
         return output, output.with_name(f"{output.name.split('.')[0]}_overlay.png")
     if format is Format.auto:
         image = each.path.is_file() and each.path.suffix.lower() in (".png", ".tif", ".tiff")
