@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A worker for each of two cores; tests of a file stay together, since they share what is made once for the file.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: demo test install-dev test-backends lint format docs serve build clean
 
@@ -9,13 +11,13 @@ demo: $(VENV)/.installed  ## the main job on a synthetic study: mask, picture an
 	$(BIN)/braintumorseg demo --output demo --overwrite
 
 test: $(VENV)/.installed-dev  ## all tests on the default backend
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 install-dev: $(VENV)/.installed-dev
 
 test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
-	KERAS_BACKEND=torch $(BIN)/python -m pytest -q tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
+	KERAS_BACKEND=jax $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
+	KERAS_BACKEND=torch $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
 
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -26,7 +28,9 @@ def test_other_seed_other_study():
 
 
 def test_default_is_a_study_like_the_dataset():
+    start = time.process_time()
     study = make_study()
+    assert time.process_time() - start < 2
     assert study.volume.shape == (24, 256, 256, 3)
     assert study.spacing == pytest.approx((5.5, 0.9375, 0.9375))
     assert study.volume.min() >= 0

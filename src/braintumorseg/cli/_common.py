@@ -146,7 +146,7 @@ def find_paths(source: Path, split: Part | None) -> list[Path]:
 
 def check_free(files: Iterable[Path], *, overwrite: bool) -> None:
     """Refuse before the work what would be overwritten after it, and folders that can't be written to."""
-    folders = {}
+    folders: dict[Path, None] = {}
     for file in files:
         if file.exists() and not overwrite:
             fail(f"{file}: exists already; add --overwrite to replace it", USAGE)
