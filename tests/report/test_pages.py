@@ -230,6 +230,7 @@ def test_toggles_and_opacity(report):
     before = shown(report)
     assert (before["map"], before["ramp"], before["lines"]) == (None, None, 0)
     assert before["truth"] != ""
+    assert report.run("return document.getElementById('opacity').disabled")
     report.click("label:has(#show-probabilities)")
     probability = shown(report)
     assert probability["map"].startswith("data:image/png")

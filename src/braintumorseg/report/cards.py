@@ -13,10 +13,8 @@ from braintumorseg.study import Segmentation, Study
 UNKNOWN = "not known"
 
 
-def draw_cards(
-    study: Study, segmentation: Segmentation, findings: Findings, segmenter: Segmenter | None, score: float | None
-) -> str:
-    """Return all of them as HTML; ``score`` is the Dice with the reader's mask, if there is one."""
+def draw_found(segmentation: Segmentation, findings: Findings, score: float | None) -> str:
+    """Return what was found as HTML; ``score`` is the Dice with the reader's mask, if there is one."""
     parts = [
         _card("measures", "Measures", _measures(findings, score)),
         _card("quality", "Quality", _quality(findings.quality, segmentation)),
@@ -25,7 +23,12 @@ def draw_cards(
         parts.append(_card("lesions", f"Its {len(findings.lesions)} pieces", _lesions(findings)))
     if findings.notes:
         parts.append(_card("notes", "Notes", _list(findings.notes)))
-    parts.append(_card("study", "Study", _study(study)))
+    return "\n".join(parts)
+
+
+def draw_made(study: Study, segmentation: Segmentation, segmenter: Segmenter | None) -> str:
+    """Return what it was found in, and by what, as HTML."""
+    parts = [_card("study", "Study", _study(study))]
     if segmenter is not None:
         parts.append(_card("model", "Model", _model(segmenter, segmentation)))
     return "\n".join(parts)

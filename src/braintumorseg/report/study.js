@@ -33,6 +33,7 @@
     if (picture) map.src = picture;
     map.hidden = !picture;
     map.style.opacity = at("opacity").value / 100;
+    at("opacity").disabled = !shown;
     const ramp = at("ramp");
     ramp.hidden = !shown;
     if (shown) {

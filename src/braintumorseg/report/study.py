@@ -14,7 +14,7 @@ from braintumorseg._checks import wrong
 from braintumorseg._files import check_free, replacing
 from braintumorseg.findings import Findings, measure_findings
 from braintumorseg.measures import dice
-from braintumorseg.report.cards import draw_cards
+from braintumorseg.report.cards import draw_found, draw_made
 from braintumorseg.report.images import encode_map, encode_slices, find_start, ramp, trace
 from braintumorseg.report.template import GENERATOR, RESEARCH, as_json, describe_versions, load, render
 from braintumorseg.segmenter import Segmenter
@@ -114,7 +114,9 @@ def _page(study: Study, segmentation: Segmentation, findings: Findings, segmente
             "sides": _sides(study.geometry),
             "choices": "\n".join(_choice(name, name == sequence) for name in study.sequences),
             "toggles": "\n".join(_toggles(study, findings, list(maps))),
-            "cards": draw_cards(study, segmentation, findings, segmenter, score),
+            "keys": _keys(study, findings, list(maps)),
+            "found": draw_found(segmentation, findings, score),
+            "made": draw_made(study, segmentation, segmenter),
             "versions": escape(describe_versions()),
             "data": as_json(data),
         },
@@ -173,6 +175,20 @@ def _toggles(study: Study, findings: Findings, maps: Sequence[str]) -> list[str]
         boxes.append(_toggle("diameters", "Diameters", "across", checked=False))
     boxes += [_toggle(name, _MAPS[name][0].capitalize(), None, checked=False) for name in maps]
     return boxes
+
+
+def _keys(study: Study, findings: Findings, maps: Sequence[str]) -> str:
+    """Say which keys do what while the image has the focus."""
+    letters = {"M": "the outline"}
+    letters |= {} if study.mask is None else {"T": "the reader's"}
+    letters |= {} if findings.tumour is None else {"D": "the diameters"}
+    letters |= {name[0].upper(): f"the {_MAPS[name][0]}" for name in maps}
+    numbers = " ".join(f"<kbd>{place}</kbd>" for place, _ in enumerate(study.sequences, 1))
+    shown = ", ".join(f"<kbd>{key}</kbd> for {escape(text)}" for key, text in letters.items())
+    return (
+        "Drag across the image, or focus it and press <kbd>←</kbd> <kbd>→</kbd> <kbd>Home</kbd> <kbd>End</kbd> for slices, "
+        f"{numbers} for sequences, {shown}."
+    )
 
 
 def _toggle(name: str, label: str, key: str | None, *, checked: bool) -> str:
