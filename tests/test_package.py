@@ -36,6 +36,7 @@ ORDER = [
     "io.dicom",
     "io.reading",
     "io.finding",
+    "io.masks",
     "io.dicom_seg",
     "io.writing",
     "io",

@@ -46,6 +46,7 @@ from .genomics import plot_volcano as plot_volcano
 from .genomics import shape_table as shape_table
 from .genomics import write_association as write_association
 from .io import find_studies as find_studies
+from .io import read_segmentation as read_segmentation
 from .io import read_study as read_study
 from .io import study_name as study_name
 from .io import write_segmentation as write_segmentation

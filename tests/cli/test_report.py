@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from braintumorseg import make_study
+from braintumorseg import make_study, read_study
 from command_line import run
 
 PRESET = ("--preset", "resunet-lgg-small")
@@ -105,3 +105,39 @@ def test_truth_is_shown_if_asked_for(tmp_path):
     assert "Dice with the reader's mask" in page.replace("&#x27;", "'")
     assert "show-uncertainty" not in page
     assert not (tmp_path / "out" / "index.html").exists()
+
+
+def test_masks_that_exist_are_shown_and_nothing_is_predicted(many, tmp_path):
+    root, _ = many
+    for name in "ab":
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{name}.nii.gz").write_bytes((root / "in" / f"{name}.nii.gz").read_bytes())
+    predicted = run("predict", tmp_path / "in", "-o", tmp_path / "masks", "--measures", "--probabilities", *PRESET)
+    assert (predicted.returncode, predicted.stderr) == (0, "")
+    shown = run("report", tmp_path / "in", "-o", tmp_path / "out", "--masks", tmp_path / "masks")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    before, after = (pd.read_csv(tmp_path / name / "measures.csv") for name in ("masks", "out"))
+    pd.testing.assert_frame_equal(before.drop(columns="notes"), after.drop(columns="notes"))
+    page = (tmp_path / "out" / "a_report.html").read_text()
+    assert "show-probabilities" in page
+    assert "Preset" not in page
+    (tmp_path / "masks" / "b_mask.nii.gz").unlink()
+    lacking = run("report", tmp_path / "in", "-o", tmp_path / "new", "--masks", tmp_path / "masks")
+    assert lacking.returncode == 2
+    assert "b_mask.nii.gz: does not exist" in lacking.stderr
+
+
+def test_one_mask_by_its_file_and_a_study_by_its_files(tmp_path):
+    save(tmp_path / "scan.nii.gz", 1)
+    study = read_study(tmp_path / "scan.nii.gz")
+    flair = nib.Nifti1Image(study.geometry.to_file(study.sequence("flair")), study.geometry.file_affine)
+    nib.save(flair, tmp_path / "x_flair.nii.gz")
+    mask = make_study(1, shape=(4, 64, 64)).mask
+    drawn = nib.Nifti1Image(study.geometry.to_file(mask).astype(np.uint8), study.geometry.file_affine)
+    nib.save(drawn, tmp_path / "drawn.nii")
+    done = run(
+        "report", "--flair", tmp_path / "x_flair.nii.gz", "-o", tmp_path / "out", "--masks", tmp_path / "drawn.nii"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (path,) = (tmp_path / "out").glob("*_measures.json")
+    assert json.loads(path.read_text())["tumour"]["voxels"] == mask.sum()

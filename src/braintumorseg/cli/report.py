@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -24,19 +25,36 @@ from braintumorseg.cli._common import (
     check_preset,
     err,
     fail,
-    find_paths,
     load,
     out,
     print_rows,
     progress_bar,
-    stem_of,
 )
+from braintumorseg.cli._inputs import Input, find_inputs, parse_sequences, parse_series
 from braintumorseg.cli._reports import Reports
 
 
 def report(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the pages and measures.")],
+    source: Annotated[Path | None, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")] = None,
+    flair: Annotated[Path | None, typer.Option(help="The FLAIR of one study, where it is a file of its own.")] = None,
+    pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside --flair.")] = None,
+    post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside --flair.")] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,pre,post,- (- is left out)."),
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=SERIES", help="A DICOM series by number or description, such as flair=5."),
+    ] = None,
+    align: Annotated[
+        bool, typer.Option("--align/--no-align", help="Whether to undo that the patient moved between sequences.")
+    ] = True,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Show these masks and predict nothing: a NIfTI file, or the folder that predict wrote to."),
+    ] = None,
     truth: Annotated[bool, typer.Option("--truth", help="Show the masks that lie beside the images too.")] = False,
     uncertainty: Annotated[
         bool,
@@ -51,41 +69,73 @@ def report(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a page that shows what is found in each study, its measures, and an index of many."""
-    paths = find_paths(source, split)
+    files = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
+    options: dict[str, Any] = {
+        "sequences": parse_sequences(sequences),
+        "series": parse_series(series),
+        "align": align,
+    }
+    inputs = find_inputs(source, files, split)
     check_preset(preset)
-    stems: dict[str, Path] = {}
-    for path in paths:
-        stem = stem_of(path)
-        if stem in stems:
-            fail(f"{path} and {stems[stem]}: would have one page, {stem}_report.html; report them apart", USAGE)
-        stems[stem] = path
-    reports = Reports(output, measures=True, pages=True, many=len(paths) > 1, overwrite=overwrite)
-    check_free([*reports.shared, *(file for stem in stems for file in reports.files(stem))], overwrite=overwrite)
+    _check_names(inputs)
+    drawn = None if masks is None else _find_masks(masks, inputs)
+    reports = Reports(output, measures=True, pages=True, many=len(inputs) > 1, overwrite=overwrite)
+    check_free([*reports.shared, *(file for each in inputs for file in reports.files(each.name))], overwrite=overwrite)
 
-    segmenter = load(preset, engine, precision)
+    segmenter = load(preset, engine, precision) if drawn is None else None
     rows: list[Row] = []
     failures: list[str] = []
     with progress_bar() as progress:
-        for stem, path in progress.track(list(stems.items()), description="reporting"):
+        for each in progress.track(inputs, description="reporting"):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which page and table show
-                    study = bts.read_study(path)
-                segmentation = segmenter.predict(
-                    study,
-                    uncertainty=uncertainty,
-                    engine=engine.value,
-                    precision=precision.value if precision else None,
-                )
-                reports.add(study if truth else study.with_mask(None), segmentation, stem, segmenter)
+                    study = bts.read_study(**each.arguments, **options)
+                if segmenter is None:
+                    segmentation = bts.read_segmentation((drawn or {})[each.name], study)
+                else:
+                    segmentation = segmenter.predict(
+                        study,
+                        uncertainty=uncertainty,
+                        engine=engine.value,
+                        precision=precision.value if precision else None,
+                    )
+                reports.add(study if truth else study.with_mask(None), segmentation, each.name, segmenter)
                 rows.append(Row.of(study, segmentation, truth=truth))
             except bts.DataError as error:
                 failures.append(str(error))
     reports.finish()
-    print_rows(rows, segmenter, truth=truth)
+    if segmenter is not None:
+        print_rows(rows, segmenter, truth=truth)
     for message in failures:
         err.print(f"braintumorseg: error: {escape(' '.join(message.split()))}", highlight=False, soft_wrap=True)
     if failures:
-        fail(f"{len(failures)} of {len(paths)} studies failed", DATA)
-    start = output / ("index.html" if len(paths) > 1 else f"{stem_of(paths[0])}_report.html")
+        fail(f"{len(failures)} of {len(inputs)} studies failed", DATA)
+    start = output / ("index.html" if len(inputs) > 1 else f"{inputs[0].name}_report.html")
     out.print(f"page: {start}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _check_names(inputs: Sequence[Input]) -> None:
+    """Refuse two studies of one name, whose pages would be one file."""
+    seen: dict[str, Path] = {}
+    for each in inputs:
+        if each.name in seen:
+            page = f"{each.name}_report.html"
+            fail(f"{each.path} and {seen[each.name]}: would have one page, {page}; report them apart", USAGE)
+        seen[each.name] = each.path
+
+
+def _find_masks(masks: Path, inputs: Sequence[Input]) -> dict[str, Path]:
+    """Return each study's mask, by the study's name."""
+    if masks.is_file():
+        if len(inputs) > 1:
+            fail(f"--masks {masks}: is one file; expected a folder for {len(inputs)} studies", USAGE)
+        return {inputs[0].name: masks}
+    found = {}
+    for each in inputs:
+        places = [masks / f"{each.name}_mask{suffix}" for suffix in (".nii.gz", ".nii")]
+        there = [place for place in places if place.is_file()]
+        if not there:
+            fail(f"{places[0]}: does not exist; expected the mask of {each.path}", USAGE)
+        found[each.name] = there[0]
+    return found

@@ -1,7 +1,8 @@
 """Read studies and write segmentations."""
 
 from braintumorseg.io.finding import find_studies
+from braintumorseg.io.masks import read_segmentation
 from braintumorseg.io.reading import read_study, study_name
 from braintumorseg.io.writing import write_segmentation
 
-__all__ = ["find_studies", "read_study", "study_name", "write_segmentation"]
+__all__ = ["find_studies", "read_segmentation", "read_study", "study_name", "write_segmentation"]
