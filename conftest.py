@@ -42,3 +42,12 @@ def lgg_root():
     if not root or not (Path(root) / "data.csv").is_file():
         pytest.skip("BRAINTUMORSEG_LGG does not name the dataset's folder")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def native_root(lgg_root):
+    """The folder of native studies, beside the LGG dataset's if it is not named; tests of it are skipped where it is not."""
+    root = Path(os.environ.get("BRAINTUMORSEG_NATIVE") or lgg_root.parent / "native")
+    if not root.is_dir():
+        pytest.skip("BRAINTUMORSEG_NATIVE does not name the folder of native studies")
+    return root

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from braintumorseg.study import Geometry
 
 _BINS = 32
-_LEVELS_MM = (8.0, 4.0)  # distance of the points that are compared, coarse to fine
+_LEVELS_MM = (8.0, 5.0)  # distance of the points that are compared, coarse to fine
 _EVALUATIONS = (160, 300)
 _STARTS_MM = (0.0, -16.0, 16.0)  # along the slices, where fields of view differ most
 _FIRST_STEP = (8.0, 3.0)  # mm and degrees
