@@ -83,6 +83,8 @@ from .quality import Quality as Quality
 from .quality import QualityFlag as QualityFlag
 from .quality import QualityReference as QualityReference
 from .quality import assess_quality as assess_quality
+from .quantization import Quantized as Quantized
+from .quantization import quantize as quantize
 from .report import IndexEntry as IndexEntry
 from .report import write_index as write_index
 from .report import write_report as write_report

@@ -22,7 +22,7 @@ from braintumorseg.postprocessing import to_mask
 from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 from braintumorseg.uncertainty import measure_agreement, measure_spread, run_variants
-from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_preset
+from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_preset, write_quantization
 
 if TYPE_CHECKING:
     import keras
@@ -224,7 +224,8 @@ class Segmenter:
 
         Args:
             folder: Gets ``braintumorseg.json`` (architecture, preprocessing, threshold, card, SHA-256 of the weights) and
-                ``model.safetensors``; made if need be. A ``CARD.md`` of what is overwritten is removed.
+                ``model.safetensors``, and ``int8.safetensors`` where the weights are still those that it belongs to; made
+                if need be. A ``CARD.md`` of what is overwritten is removed.
             overwrite: Whether a preset in the folder may be replaced.
 
         Returns:
@@ -253,6 +254,7 @@ class Segmenter:
             min_voxels=self.min_voxels,
             card=self.card or Card(),
         )
+        write_quantization(folder, self.network().quantization if self.precision == "int8" else None)
         (folder / CARD_FILE).unlink(missing_ok=True)
         return folder
 

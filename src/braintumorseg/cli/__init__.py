@@ -14,6 +14,7 @@ from braintumorseg.cli.demo import demo
 from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.explore import explore
 from braintumorseg.cli.predict import predict
+from braintumorseg.cli.quantize import quantize
 from braintumorseg.cli.report import report
 from braintumorseg.cli.train import train
 from braintumorseg.cli.zoo import zoo
@@ -53,6 +54,6 @@ def _common(
     pass
 
 
-for command in (predict, report, demo, evaluate, train, cross_validate, associate, explore):
+for command in (predict, report, demo, evaluate, train, cross_validate, associate, explore, quantize):
     app.command()(command)
 app.add_typer(zoo)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -13,8 +14,11 @@ from rich.table import Table
 import braintumorseg as bts
 from braintumorseg.cli._common import (
     USAGE,
+    Engine,
+    EngineOption,
     Overwrite,
     Part,
+    PrecisionOption,
     Preset,
     check_free,
     check_preset,
@@ -81,6 +85,8 @@ def evaluate(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Measure what is lost where the studies are changed.")
     ] = False,
+    engine: EngineOption = Engine.auto,
+    precision: PrecisionOption = None,
     card: Annotated[bool, typer.Option("--card", help="Write all that is measured into the preset's card.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -90,28 +96,37 @@ def evaluate(
         fail(f"--card: writes into the folder of a preset; --preset {preset} is not one", USAGE)
     studies = _Studies.find(data, split)
     _check_free(output, flips=flips, robustness=robustness, overwrite=overwrite)
-    segmenter = load(preset)
+    if card and (precision is not None or engine is not Engine.auto):
+        fail("--card: has the figures of what the preset does by itself; leave out --engine and --precision", USAGE)
+    segmenter = load(preset, engine, precision)
     with silent_native_code():
         _ = bts.evaluate, bts.measure_robustness  # frameworks greet at their first import
 
     institutions = studies.institutions
-    evaluation = bts.evaluate(segmenter, _shown(studies, "measuring"), institutions=institutions)
+    in_precision: Literal["float32", "int8"] | None = precision.value if precision else None
+    segmenter.precision = in_precision or segmenter.precision  # for pictures and robustness too
+    measure = partial(bts.evaluate, segmenter, institutions=institutions, engine=engine.value)
+    evaluation = measure(_shown(studies, "measuring"), precision=in_precision)
     bts.write_evaluation(evaluation, output, overwrite=overwrite)
     _draw_examples(segmenter, studies, evaluation, output, overwrite=overwrite)
     _print_patients(evaluation)
     _print(str(evaluation))
     flipped = changed = None
     if flips:
-        flipped = bts.evaluate(segmenter, _shown(studies, "with flips"), institutions=institutions, flips=True)
+        flipped = measure(_shown(studies, "with flips"), flips=True, precision=in_precision)
         flipped.to_json(output / _FLIPPED, overwrite=overwrite)
         _print(f"{flipped.segmenter}: {flipped.summary()}\n{bts.compare(evaluation, flipped)}")
+    other = None
+    if card and segmenter.precision == "int8":
+        other = measure(_shown(studies, "in float32"), precision="float32")
+        _print(f"{other.segmenter}: {other.summary()}\n{bts.compare(other, evaluation)}")
     if robustness:
         changed = bts.measure_robustness(segmenter, _shown(studies, "changing"))
         changed.to_csv(output / _ROBUSTNESS[0], overwrite=overwrite)
         changed.to_json(output / _ROBUSTNESS[1], overwrite=overwrite)
         _print(str(changed))
     if card:
-        bts.write_card(preset, studies.called, evaluation, flipped=flipped, robustness=changed)
+        bts.write_card(preset, studies.called, evaluation, flipped=flipped, other=other, robustness=changed)
         _print(f"card: {Path(preset) / 'CARD.md'}")
     _print(f"tables and pictures: {output}")
 

@@ -8,12 +8,29 @@ from their own operations: no file of a runtime's own has to be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg._checks import wrong
+
 LEVELS = 256  # of 8 bits
+
+
+def check_quantization(quantization: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ``ValueError`` unless all arrays are as described above and fit the layers of these weights."""
+    for place, array in quantization.items():
+        layer, _, kind = place.rpartition("/")
+        length, fits = 2, array.dtype == np.float32 and array.ndim == 1 and bool(np.isfinite(array).all())
+        if kind in ("kernel", "bias"):
+            kernel = weights.get(f"{layer}/kernel")
+            length = 0 if kernel is None else kernel.shape[2 if layer.endswith("_up") else 3]
+            fits &= kind == "bias" or bool((array >= 0).all())
+        if not fits or len(array) != length or (length == 2 and kind.isdecimal() and not array[0] < array[1]):
+            msg = wrong(place, f"{length} finite numbers that fit the network", f"{array.dtype} of shape {array.shape}")
+            raise ValueError(msg)
 
 
 def quantize_kernel(
@@ -21,7 +38,7 @@ def quantize_kernel(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return a kernel as integers from -127 to 127 with their scale, of one for each output channel (axis ``out``)."""
     shape: Sequence[int] = [-1 if axis == out else 1 for axis in range(kernel.ndim)]
-    scale = (bounds / 127).astype(np.float32).reshape(shape)
+    scale = np.maximum(bounds / 127, np.finfo(np.float32).tiny).astype(np.float32).reshape(shape)
     return np.clip(np.rint(kernel / scale), -127, 127).astype(np.int8), scale
 
 

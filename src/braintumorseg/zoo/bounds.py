@@ -10,6 +10,8 @@ from braintumorseg._checks import check_integer, check_range, wrong
 
 MAX_CONFIG_BYTES = 2**20
 """Of ``braintumorseg.json``; a card of 110 patients takes 2 % of it."""
+MAX_INT8_BYTES = 2**21
+"""Of a quantization; that of 2 million weights takes 30 kB."""
 MAX_PARAMETERS = 2**27
 """Number of weights: 0.5 GiB of float32."""
 MAX_LEVELS = 10
@@ -45,6 +47,18 @@ def check_bounds(config: Mapping[str, Any], weights_file: str) -> None:
     _check_architecture(config["architecture"], config["weights"]["parameters"])
 
 
+def check_int8(int8: Any, file: str, sha256: str) -> None:
+    """Raise ``ValueError`` unless this is what a preset's configuration says of its quantization."""
+    check_keys("int8", int8, {"file", "sha256", "weights"})
+    if int8["file"] != file:
+        msg = wrong("int8.file", repr(file), int8["file"])
+        raise ValueError(msg)
+    _check_sha256("int8.sha256", int8["sha256"])
+    if int8["weights"] != sha256:
+        msg = wrong("int8.weights", f"the SHA-256 of the preset's weights, {sha256}", int8["weights"])
+        raise ValueError(msg)
+
+
 def max_weights_bytes(parameters: int) -> int:
     """Return how large a safetensors file of so many float32 weights can be, its header included."""
     return 4 * parameters + _HEADER_BYTES
@@ -55,11 +69,15 @@ def _check_weights(weights: Any, file: str) -> None:
     if weights["file"] != file:
         msg = wrong("weights.file", repr(file), weights["file"])
         raise ValueError(msg)
-    if not isinstance(weights["sha256"], str) or not _SHA256.fullmatch(weights["sha256"]):
-        msg = wrong("weights.sha256", "64 hexadecimal digits in lower case", weights["sha256"])
-        raise ValueError(msg)
+    _check_sha256("weights.sha256", weights["sha256"])
     check_integer("weights.parameters", weights["parameters"], 1)
     check_range("weights.parameters", weights["parameters"], 1, MAX_PARAMETERS)
+
+
+def _check_sha256(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        msg = wrong(name, "64 hexadecimal digits in lower case", value)
+        raise ValueError(msg)
 
 
 def _check_architecture(architecture: Any, parameters: int) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from braintumorseg._checks import DataError
 from braintumorseg.card import Figure
-from braintumorseg.zoo.preset import Preset, read_preset, read_weights
+from braintumorseg.zoo.preset import Preset, read_network, read_preset
 
 BUNDLED = Path(__file__).parent / "presets"
 
@@ -85,7 +85,7 @@ def _row(preset: Preset) -> dict[str, object]:
 
 def _damage(folder: Path) -> str:
     try:
-        read_weights(folder, read_preset(folder))
+        read_network(folder, read_preset(folder))
     except DataError as error:
         return str(error)
     return ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from braintumorseg._checks import wrong
 from braintumorseg._files import replacing
 from braintumorseg.card import Card, Drop, Figure
+from braintumorseg.engines.choice import Precision
 from braintumorseg.evaluation import Evaluation
 from braintumorseg.evaluation.conventions import HEADLINE
 from braintumorseg.robustness import UNCHANGED, Robustness
@@ -21,6 +22,10 @@ from braintumorseg.zoo.published import DATASET, PUBLISHED
 DIGITS = 4
 FLIPPED = "each slice predicted as its mirror image too"
 
+_PRECISIONS = {
+    "float32": "float32",
+    "int8": "int8 on CPUs, float32 on GPUs or where asked for; the figures are those of int8 unless they say otherwise",
+}
 _TEXTS = ("data", "split", "recipe", "licence")
 
 
@@ -30,6 +35,7 @@ def write_card(
     evaluation: Evaluation,
     *,
     flipped: Evaluation | None = None,
+    other: Evaluation | None = None,
     robustness: Robustness | None = None,
     limits: str | None = None,
 ) -> Card:
@@ -42,6 +48,7 @@ def write_card(
         data: On what was measured, such as ``"val patients of the LGG dataset"``; the number of patients is put before it.
         evaluation: Gives the Dice by every convention, the headline first, and that of each patient.
         flipped: The same with flips; gives two figures more.
+        other: The same in the precision that is not the preset's own; gives two figures more.
         robustness: Of the same patients.
         limits: Where the preset was seen to fail; what the card says already if not given.
 
@@ -68,10 +75,15 @@ def write_card(
     """
     folder = Path(folder)
     preset = read_preset(folder)
-    _check_same(preset, evaluation, flipped, robustness)
+    _check_same(preset, evaluation, flipped, other, robustness)
     figures = _figures(evaluation, data)
     if flipped is not None:
         figures += [replace(each, convention=f"{each.convention}; {FLIPPED}") for each in _figures(flipped, data)[:2]]
+    if other is not None:
+        figures += [
+            replace(each, convention=f"{each.convention}; {other_precision(preset)} instead of {preset.precision}")
+            for each in _figures(other, data)[:2]
+        ]
     dice = evaluation.table.set_index("name")["dice"].sort_values()
     card = replace(
         preset.card,
@@ -96,6 +108,7 @@ def render_card(preset: Preset) -> str:
     facts += [
         ("Architecture", f"{preset.architecture['name']}, {preset.parameters:,} weights"),
         ("Weights", f"SHA-256 `{preset.sha256}`"),
+        ("Computes in", _PRECISIONS[preset.precision]),
         ("A voxel is tumour", f"from a probability of {preset.threshold:g} on, in components of {preset.min_voxels}+"),
     ]
     parts = [
@@ -127,18 +140,28 @@ def render_card(preset: Preset) -> str:
     return "\n\n".join([*parts, ""])
 
 
+def other_precision(preset: Preset) -> Precision:
+    """Return the precision that is not the preset's own."""
+    return "float32" if preset.precision == "int8" else "int8"
+
+
 def published_table() -> str:
     """Return what others published as a Markdown table."""
     return _table(("result", "split", "Dice", "counted how"), PUBLISHED)
 
 
 def _check_same(
-    preset: Preset, evaluation: Evaluation, flipped: Evaluation | None, robustness: Robustness | None
+    preset: Preset,
+    evaluation: Evaluation,
+    flipped: Evaluation | None,
+    other: Evaluation | None,
+    robustness: Robustness | None,
 ) -> None:
     patients = set(evaluation.table["name"])
     for argument, expected, given, frame in (
         ("evaluation", preset.name, evaluation, evaluation.table),
         ("flipped", f"{preset.name} with flips", flipped, flipped.table if flipped else None),
+        ("other", f"{preset.name} in {other_precision(preset)}", other, other.table if other else None),
         ("robustness", preset.name, robustness, robustness.patients if robustness else None),
     ):
         if given is None or frame is None:

@@ -24,12 +24,13 @@ from huggingface_hub import constants
 
 from braintumorseg._checks import DataError
 from braintumorseg._files import replacing
-from braintumorseg.zoo.bounds import MAX_CONFIG_BYTES, max_weights_bytes
+from braintumorseg.zoo.bounds import MAX_CONFIG_BYTES, MAX_INT8_BYTES, max_weights_bytes
 from braintumorseg.zoo.hub_client import Received, UnreachableError, download, endpoint, is_commit
-from braintumorseg.zoo.preset import CONFIG_FILE, WEIGHTS_FILE, parse_preset
+from braintumorseg.zoo.preset import CONFIG_FILE, INT8_FILE, WEIGHTS_FILE, Preset, parse_preset
 
 RECORD_FILE = "sha256.json"
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
+"""What every preset has."""
 
 # Names that don't resolve and addresses that don't answer each wait on their own; a user waits this long for all of them.
 _ANSWER_SECONDS = 4
@@ -92,6 +93,11 @@ def find_damage(folder: Path, sha256: Mapping[str, str]) -> str | None:
     return None
 
 
+def files_of(preset: Preset) -> tuple[str, ...]:
+    """Return the names of the files that a preset consists of."""
+    return (*FILES, INT8_FILE) if preset.int8_sha256 else FILES
+
+
 class _Cache:
     """The part of the cache that belongs to one repository."""
 
@@ -105,7 +111,7 @@ class _Cache:
     def holds(self, commit: str, sha256: Mapping[str, str] | None) -> bool:
         """Say whether there is an undamaged copy; a damaged one is named in a warning."""
         recorded = _read_json(self.folder(commit) / RECORD_FILE)
-        if set(recorded) != set(FILES):
+        if not set(FILES) <= set(recorded) <= {*FILES, INT8_FILE}:
             return False
         damage = find_damage(self.folder(commit), sha256 or recorded)
         if damage:
@@ -155,9 +161,13 @@ def _download(cache: _Cache, repo: str, revision: str, sha256: Mapping[str, str]
     if fresh or not cache.holds(commit, sha256):
         preset = parse_preset(config.content, f"hf://{repo}@{commit}/{CONFIG_FILE}")
         limit, expected = max_weights_bytes(preset.parameters), pinned.get(WEIGHTS_FILE, preset.sha256)
-        weights = download(repo, commit, WEIGHTS_FILE, limit=limit, sha256=expected)
+        contents = {WEIGHTS_FILE: download(repo, commit, WEIGHTS_FILE, limit=limit, sha256=expected).content}
+        if preset.int8_sha256:
+            expected = pinned.get(INT8_FILE, preset.int8_sha256)
+            int8 = download(repo, commit, INT8_FILE, limit=MAX_INT8_BYTES, sha256=expected)
+            contents[INT8_FILE] = int8.content
         try:
-            cache.store(commit, {WEIGHTS_FILE: weights.content, CONFIG_FILE: config.content})
+            cache.store(commit, {**contents, CONFIG_FILE: config.content})
         except DataError as error:
             msg = f"{error}; give another cache_dir, or set HF_HOME to a folder with room"
             raise DataError(msg) from error

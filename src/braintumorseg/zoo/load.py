@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
-from braintumorseg.engines.network import Network
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.zoo.adapt import adapt
-from braintumorseg.zoo.preset import read_preset, read_weights
+from braintumorseg.zoo.preset import read_network, read_preset
 from braintumorseg.zoo.sources import Source, locate
 
 
@@ -70,11 +69,12 @@ def load_pretrained(
     folder = locate(name, revision=revision, source=source, cache_dir=cache_dir)
     preset = read_preset(folder)
     segmenter = Segmenter(
-        Network(preset.name, preset.architecture, read_weights(folder, preset)),
+        read_network(folder, preset),
         preset.preprocessing,
         threshold=preset.threshold,
         min_voxels=preset.min_voxels,
         name=preset.name,
         card=preset.card,
+        precision=preset.precision,
     )
     return adapt(segmenter, classes=classes, channels=channels, weights=weights, freeze=freeze)

@@ -21,19 +21,29 @@ from safetensors.numpy import save as save_arrays
 from braintumorseg._checks import DataError
 from braintumorseg._files import replacing
 from braintumorseg.card import Card
-from braintumorseg.engines.network import Network, weights_of
+from braintumorseg.engines.choice import Precision
+from braintumorseg.engines.network import Network, Weights, weights_of
+from braintumorseg.engines.quantization import check_quantization
 from braintumorseg.preprocessing import Preprocessing
-from braintumorseg.zoo.bounds import MAX_CONFIG_BYTES, check_bounds, max_weights_bytes
+from braintumorseg.zoo.bounds import (
+    MAX_CONFIG_BYTES,
+    MAX_INT8_BYTES,
+    check_bounds,
+    check_int8,
+    max_weights_bytes,
+)
 
 if TYPE_CHECKING:
     import keras
 
 CONFIG_FILE = "braintumorseg.json"
 WEIGHTS_FILE = "model.safetensors"
+INT8_FILE = "int8.safetensors"
 CARD_FILE = "CARD.md"
 FORMAT = 1
 
 _KEYS = {"format", "name", "architecture", "preprocessing", "threshold", "min_voxels", "weights", "card"}
+_OPTIONAL = {"int8"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Preset:
         sha256: Of the weights file.
         parameters: Number of weights.
         card: What it was trained on, and how well it does.
+        int8_sha256: Of the file of its quantization; ``None`` where it has none.
     """
 
     name: str
@@ -59,6 +70,12 @@ class Preset:
     sha256: str
     parameters: int
     card: Card
+    int8_sha256: str | None = None
+
+    @property
+    def precision(self) -> Precision:
+        """What it computes in where nobody says: int8 where there is a quantization, which is kept only if it is safe."""
+        return "int8" if self.int8_sha256 else "float32"
 
 
 def read_preset(folder: Path) -> Preset:
@@ -86,11 +103,13 @@ def parse_preset(content: bytes, source: str) -> Preset:
     """
     try:
         config = json.loads(content, parse_constant=_refuse_constant)
-        if not isinstance(config, dict) or set(config) != _KEYS or config["format"] != FORMAT:
+        if not isinstance(config, dict) or set(config) - _OPTIONAL != _KEYS or config["format"] != FORMAT:
             msg = f"{source}: expected format {FORMAT} with the keys {', '.join(sorted(_KEYS))}"
             raise DataError(msg)
         preprocessing = Preprocessing.from_config(config["preprocessing"])
         check_bounds(config, WEIGHTS_FILE)
+        if "int8" in config:
+            check_int8(config["int8"], INT8_FILE, config["weights"]["sha256"])
         return Preset(
             name=config["name"],
             architecture=config["architecture"],
@@ -100,6 +119,7 @@ def parse_preset(content: bytes, source: str) -> Preset:
             sha256=config["weights"]["sha256"],
             parameters=config["weights"]["parameters"],
             card=Card.from_config(config["card"]),
+            int8_sha256=config["int8"]["sha256"] if "int8" in config else None,
         )
     except DataError:
         raise
@@ -122,19 +142,66 @@ def read_weights(folder: Path, preset: Preset) -> dict[str, NDArray[np.float32]]
     Raises:
         DataError: If the file is missing, too large, or its SHA-256 is not the preset's.
     """
-    path = folder / WEIGHTS_FILE
     limit = max_weights_bytes(preset.parameters)
+    return _read_arrays(folder / WEIGHTS_FILE, limit, preset.sha256, preset.name, f"{preset.parameters} weights")
+
+
+def read_network(folder: Path, preset: Preset) -> Network:
+    """Read and verify a preset's weights and, where it has one, its quantization.
+
+    Raises:
+        DataError: If a file is missing, too large, or its SHA-256 is not the preset's, or the quantization does not fit.
+    """
+    weights, quantization = read_weights(folder, preset), None
+    if preset.int8_sha256:
+        path = folder / INT8_FILE
+        quantization = _read_arrays(
+            path, MAX_INT8_BYTES, preset.int8_sha256, preset.name, "the bounds of a quantization"
+        )
+        try:
+            check_quantization(quantization, weights)
+        except ValueError as error:
+            msg = f"{path}: {error}"
+            raise DataError(msg) from error
+    return Network(preset.name, preset.architecture, weights, quantization)
+
+
+def write_quantization(folder: Path, quantization: Weights | None) -> None:
+    """Give a preset a quantization, or take away the one that it has.
+
+    Raises:
+        DataError: If the folder holds no preset, or can't be written to.
+    """
+    preset, path = read_preset(folder), folder / CONFIG_FILE
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("int8", None)
+    if quantization is not None:
+        content = save_arrays(dict(quantization))
+        described = {"file": INT8_FILE, "sha256": hashlib.sha256(content).hexdigest(), "weights": preset.sha256}
+        config = {key: value for key, value in config.items() if key != "card"} | {
+            "int8": described,
+            "card": config["card"],
+        }
+        with replacing(folder / INT8_FILE, overwrite=True) as beside:
+            beside.write_bytes(content)
+    with replacing(path, overwrite=True) as beside:
+        beside.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    if quantization is None:
+        (folder / INT8_FILE).unlink(missing_ok=True)
+
+
+def _read_arrays(path: Path, limit: int, sha256: str, name: str, what: str) -> dict[str, NDArray[np.float32]]:
     try:
         if path.stat().st_size > limit:
-            msg = f"{path}: expected at most {limit} bytes, as {preset.parameters} weights take"
+            msg = f"{path}: expected at most {limit} bytes, as {what} take"
             raise DataError(msg)
         content = path.read_bytes()
     except OSError as error:
-        msg = f"{path}: can't be read ({error.strerror}); expected the weights of {preset.name}"
+        msg = f"{path}: can't be read ({error.strerror}); expected the weights of {name}"
         raise DataError(msg) from error
     found = hashlib.sha256(content).hexdigest()
-    if found != preset.sha256:
-        msg = f"{path}: damaged or not the weights of {preset.name}: expected SHA-256 {preset.sha256}, found {found}"
+    if found != sha256:
+        msg = f"{path}: damaged or not the weights of {name}: expected SHA-256 {sha256}, found {found}"
         raise DataError(msg)
     try:
         return dict(load_arrays(content))

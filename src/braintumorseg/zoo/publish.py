@@ -15,11 +15,11 @@ from braintumorseg._checks import DataError, wrong
 from braintumorseg._version import __version__
 from braintumorseg.card import Card
 from braintumorseg.segmenter import Segmenter
-from braintumorseg.zoo.hub import FILES, fetch
+from braintumorseg.zoo.hub import fetch, files_of
 from braintumorseg.zoo.hub_card import render_hub_card
 from braintumorseg.zoo.hub_client import endpoint
 from braintumorseg.zoo.pins import Pin
-from braintumorseg.zoo.preset import read_preset, read_weights
+from braintumorseg.zoo.preset import read_network, read_preset
 
 README_FILE = "README.md"
 
@@ -38,8 +38,9 @@ def push_to_hub(
     """Publish a segmenter, from where ``load_pretrained("hf://owner/repo")`` loads it, and verify what was published.
 
     Uploaded in one commit: ``braintumorseg.json`` (architecture, preprocessing, threshold, card, SHA-256 of the weights),
-    ``model.safetensors``, and the card as ``README.md``, with licence and figures in the metadata that the Hub reads. Other
-    files of the repository stay. All of it is then downloaded again and compared.
+    ``model.safetensors`` (and ``int8.safetensors`` of a preset that has one), and the card as ``README.md``, with licence and
+    figures in the metadata that the Hub reads. Other files of the repository stay. All of it is then downloaded again and
+    compared.
 
     Args:
         segmenter: One whose card states a licence and has figures, such as after ``write_card``.
@@ -71,9 +72,9 @@ def push_to_hub(
         preset = read_preset(folder)
         (folder / README_FILE).write_text(render_hub_card(preset, repo), encoding="utf-8")
         commit = _upload(folder, repo, revision, commit_message or f"Publish {segmenter.name}", private=private)
-        sha256 = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in FILES}
+        sha256 = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files_of(preset)}
         published = fetch(repo, commit, sha256=sha256, cache_dir=cache, fresh=True)
-        read_weights(published, read_preset(published))
+        read_network(published, read_preset(published))
     return Pin(repo, commit, sha256)
 
 
