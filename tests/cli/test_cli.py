@@ -309,9 +309,11 @@ def test_study_of_one_value_is_predicted_and_told(tmp_path):
 def test_a_folder_of_a_preset_is_as_good_as_a_name(tmp_path):
     bundled = Path(braintumorseg.__file__).parent / "zoo" / "presets" / "resunet-lgg"
     shutil.copytree(bundled, tmp_path / "mine")
-    done = run("demo", "--preset", tmp_path / "mine", cwd=tmp_path)
+    study = write_folder(tmp_path, 1)
+    done = run("predict", study, "-o", "out", "--preset", "mine", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Found by resunet-lgg" in done.stdout
-    wrong = run("demo", "--preset", tmp_path / "other", cwd=tmp_path)
-    assert wrong.returncode == 2
-    assert "--preset must be one of " in wrong.stderr
+    for command in (["predict", study, "-o", "other"], ["demo"]):
+        wrong = run(*command, "--preset", tmp_path / "other", cwd=tmp_path)
+        assert wrong.returncode == 2
+        assert "--preset must be one of " in wrong.stderr

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from braintumorseg import LGGDataset, Preprocessing, TrainConfig, cross_validate
+from braintumorseg.augmentation import TRANSFORMS
 from cases import write_case
 
 PATIENTS = [f"TCGA_{place}_000{number}_20000101" for place in ("AA", "BB") for number in (1, 2, 3)]
@@ -36,6 +37,7 @@ def tiny():
             "batch_size": 4,
             "round_steps": 2,
             "preprocessing": Preprocessing(size=32).get_config(),
+            "augmentation": dict.fromkeys(TRANSFORMS, 0),  # whose tracing would take most of the time
             "optimizer": {"learning_rate": 1e-2, "warmup_steps": 2, "ema": 0.5},
         }
     )

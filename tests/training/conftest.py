@@ -3,6 +3,7 @@
 import pytest
 
 from braintumorseg import Preprocessing, TrainConfig
+from braintumorseg.augmentation import TRANSFORMS
 from cases import write_case
 
 
@@ -31,3 +32,10 @@ def tiny():
             "optimizer": {"warmup_steps": 2, "ema": 0.5},
         }
     )
+
+
+@pytest.fixture(scope="session")
+def plain(tiny):
+    """The same in one size, and without augmentation, whose tracing takes most of a small run's time."""
+    off = dict.fromkeys(TRANSFORMS, 0) | {"flip_left_right": False}
+    return tiny.replace(augmentation=off).set(["coarse.steps=0", "sampling.stripped_share=0"])

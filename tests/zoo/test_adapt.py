@@ -182,7 +182,7 @@ def test_what_changes_no_weight_is_the_preset_itself(folder, options, caplog):
 def one_step(model):
     """Train one step; return the layers whose weights it changed."""
     before = {variable.path: np.array(variable) for variable in model.weights}
-    model.compile("adam", "binary_crossentropy")
+    model.compile("adam", "binary_crossentropy", run_eagerly=True)  # tracing takes longer than the step
     random = np.random.default_rng(0)
     shape = (2, 16, 16)
     model.train_on_batch(random.normal(size=(*shape, model.input_shape[-1])), np.ones((*shape, 1)))

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -14,15 +15,24 @@ CARD = Card("s", "d", "p", "r", "l", "i", "x", (Figure("Dice", "mean", "phantoms
 ARCHITECTURE = {"name": "resunet", "filters": [4, 8], "dropout": 0.1}
 
 
-@pytest.fixture
-def written(tmp_path):
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A preset's folder, and its model."""
     keras.utils.set_random_seed(0)
     model = build_resunet(filters=(4, 8), dropout=0.1)
     random = np.random.default_rng(0)
     model.set_weights([random.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
     options = {"name": "tiny", "preprocessing": Preprocessing(size=32), "threshold": 0.4, "min_voxels": 3, "card": CARD}
-    write_preset(tmp_path / "tiny", model, architecture=ARCHITECTURE, **options)
-    return tmp_path / "tiny", model
+    folder = tmp_path_factory.mktemp("presets") / "tiny"
+    write_preset(folder, model, architecture=ARCHITECTURE, **options)
+    return folder, model
+
+
+@pytest.fixture
+def written(original, tmp_path):
+    """A copy that a test may damage, and the model."""
+    folder, model = original
+    return shutil.copytree(folder, tmp_path / "tiny"), model
 
 
 def load(folder):
