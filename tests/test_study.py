@@ -1,4 +1,6 @@
 import dataclasses
+import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -150,3 +152,18 @@ def test_impossible_geometry_is_refused(affine):
 def test_impossible_axes_are_refused():
     with pytest.raises(ValueError, match=r"axes must be a permutation of \(0, 1, 2\)"):
         Geometry(np.eye(4), (2, 2, 2), axes=(0, 1, 1))
+
+
+@pytest.mark.parametrize("copy", [deepcopy, lambda record: pickle.loads(pickle.dumps(record))])
+def test_copies_are_whole_and_frozen_too(copy):
+    """Workers of other processes send both."""
+    geometry = Geometry(np.diag([0.9, 0.8, 5.5, 1]), (5, 4, 2), axes=(2, 1, 0))
+    study = Study(VOLUME, mask=MASK, geometry=geometry, name="a")
+    found = Segmentation(MASK, geometry=geometry, name="a", notes=("b",), agreement={"mirrored": 0.5})
+    again, found_again = copy(study), copy(found)
+    assert repr(again) == repr(study)
+    np.testing.assert_array_equal(again.volume, study.volume)
+    assert (repr(found_again), found_again.notes, found_again.agreement) == (repr(found), ("b",), {"mirrored": 0.5})
+    for array in (again.volume, again.mask, found_again.mask):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1

@@ -6,7 +6,7 @@ Every array of a study has its axes in the order (slice, row, column[, sequence]
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -179,6 +179,9 @@ class Study:
         """Return the same study with another mask, ``(slices, height, width)``, or none."""
         return replace(self, mask=mask)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reduced(self)
+
     def __repr__(self) -> str:
         mask = "no mask" if self.mask is None else f"mask of {int(self.mask.sum())} voxels"
         return (
@@ -254,10 +257,19 @@ class Segmentation:
         """Number of slices that the tumour touches."""
         return int(self.mask.any(axis=(1, 2)).sum())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reduced(self)
+
     def __repr__(self) -> str:
         volume = "" if self.volume_ml is None else f" ({self.volume_ml:.1f} mL)"
         found = f"{self.voxels} tumour voxels{volume} in {self.slices} slices"
         return f"Segmentation {_describe(self)}, {found}, {_describe_spacing(self.spacing)}"
+
+
+def _reduced(record: Study | Segmentation) -> tuple[Any, ...]:
+    """Say how a copy is made, in this process or another: from the arguments, so that it is frozen and checked again."""
+    values = [getattr(record, each.name) for each in fields(record)]
+    return type(record), tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
 
 
 def _set(record: Study | Segmentation, **values: object) -> None:
