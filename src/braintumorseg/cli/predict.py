@@ -94,8 +94,8 @@ def predict(
         "series": parse_series(series),
         "align": align,
     }
-    inputs = find_inputs(source, files, split)
     check_preset(preset)
+    inputs = find_inputs(source, files, split)
     single = len(inputs) == 1 and inputs[0].path in (source, flair)
     if not single and output.name.endswith(_FILES) and not output.is_dir():
         fail(f"{output}: is a file's name; expected a folder for the results of {source}, a folder of studies", USAGE)
