@@ -2,20 +2,23 @@ r"""What the site's build adds to mkdocs.
 
 Formulas, \( inline \) and \[ display \], become MathML, which browsers show without scripts or fonts from elsewhere. The
 code of each page runs in an empty folder of its own. A site that fetches anything from elsewhere fails its build. Pages
-use ``image`` and ``console``, as in ``from mkdocs_hooks import image``.
+use the functions without underscore below, as in ``from mkdocs_hooks import image``.
 """
 
 import io
+import json
 import logging
 import os
 import re
 import shlex
+import subprocess
 import sys
 from base64 import b64encode
 from contextlib import redirect_stderr, redirect_stdout
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import dedent
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -23,7 +26,12 @@ from PIL import Image
 
 from braintumorseg.cli import main
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).parent
+_scratch: list[TemporaryDirectory[str]] = []
+_cache = TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True)
+# Read at the imports of TensorFlow and of the Hub's client, which come with the first page that needs them.
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "HF_HOME": _cache.name, "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
+os.environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_TOKEN_PATH": os.devnull}
 
 _FORMULA = re.compile(r"\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 # What a browser fetches on its own; links that a reader may follow are none of it.
@@ -36,12 +44,12 @@ _FETCHED = re.compile(
 _WIDTH = 960
 _log = logging.getLogger("mkdocs.hooks")
 _home = Path.cwd()
-_scratch: list[TemporaryDirectory[str]] = []
+_hubs: list[Any] = []
 
 
 def on_config(config: Any, **_: object) -> Any:
-    """Let the code of pages import this file."""
-    sys.path.insert(0, str(Path(__file__).parent))
+    """Let the code of pages import this file, as this very module."""
+    sys.modules["mkdocs_hooks"] = sys.modules[__name__]
     return config
 
 
@@ -56,6 +64,8 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 def on_env(env: Any, **_: object) -> Any:
     """Leave the folders of the pages, all of whose code has run."""
     os.chdir(_home)
+    while _hubs:
+        _hubs.pop().__exit__(None, None, None)
     while _scratch:
         _scratch.pop().cleanup()
     return env
@@ -110,6 +120,46 @@ def console(*commands: str) -> str:
             del os.environ["COLUMNS"]
         lines += [f"$ {command}", printed.getvalue().rstrip(), ""]
     return "\n".join(lines)
+
+
+def drawing(figure: Any, alt: str) -> str:
+    """Return a matplotlib figure as a drawing in the page, sharp at every size."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    svg = buffer.getvalue()
+    return f'<div role="img" aria-label="{escape(alt)}">{svg[svg.index("<svg") :]}</div>'
+
+
+def script(name: str, code: str) -> str:
+    """Write a script, run it in a process of its own, and return both as Markdown.
+
+    Raises:
+        RuntimeError: If it fails.
+    """
+    code = dedent(code).strip()
+    Path(name).write_text(code, encoding="utf-8")
+    done = subprocess.run([sys.executable, name], capture_output=True, text=True, check=False)
+    if done.returncode:
+        msg = f"{name} ended with {done.returncode}: {done.stderr}"
+        raise RuntimeError(msg)
+    return f'```python title="{name}"\n{code}\n```\n\n```console\n$ python {name}\n{done.stdout.rstrip()}\n```\n'
+
+
+def notebook(name: str, last: int | None = None) -> str:
+    """Return the code of the first cells of one of the examples' notebooks as Markdown, of all if not said how many."""
+    cells = json.loads((ROOT / "examples" / name).read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return "\n\n".join(f"```python\n{source}\n```" for source in sources[:last])
+
+
+def local_hub() -> None:
+    """Start the Hub of the tests, and let all that follows take it for the Hub, with the right to write."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from zoo.hub_server import TOKEN, Hub
+
+    serving = Hub().serve()
+    os.environ |= {"HF_ENDPOINT": serving.__enter__().url, "HF_TOKEN": TOKEN}
+    _hubs.append(serving)
 
 
 def _convert(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ import inspect
 import operator
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -73,11 +74,36 @@ def test_commands_of_a_page_can_be_parsed(page):
         command.make_context("braintumorseg", words)  # fails on options and arguments that are not there
 
 
+MESSAGES = re.findall(r"^### (`.+)$", (ROOT / "docs/how-to/troubleshooting.md").read_text(), re.MULTILINE)
+OTHERS = ("Could not find cuda drivers on your machine", "GPU memory")  # TensorFlow's
+
+
+@pytest.mark.parametrize("heading", [text for text in MESSAGES if not any(other in text for other in OTHERS)])
+def test_troubleshooting_quotes_messages_that_there_are(heading):
+    """Every piece between what differs stands in the source, as text that an error is made of."""
+    for piece in re.split(r"…| must be |; got ", heading.strip("`")):
+        words = piece.strip(" :;()")
+        assert len(words) < 6 or words in texts_of_source(), words
+
+
+@cache
+def texts_of_source():
+    """All texts of the package, holes of f-strings as one character, adjacent texts joined."""
+    texts = []
+    for path in Path(braintumorseg.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                texts.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
 def test_readme_s_python_runs(phantom, tmp_path):
     nib.save(nib.Nifti1Image(phantom.geometry.to_file(phantom.volume), phantom.geometry.file_affine), "patient.nii.gz")
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
-    for block in blocks:
+    python = blocks(ROOT / "README.md", "python")
+    assert len(python) == 2
+    for block in python:
         exec(block.replace('"patient-folder"', '"patient.nii.gz"'), {})
     assert {path.name for path in tmp_path.iterdir()} >= {"mask.nii.gz", "overlay.png"}
 
