@@ -7,7 +7,10 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from braintumorseg import DataError, Segmentation, find_studies, make_study, read_study, study_name, write_segmentation
 from braintumorseg.io.contrasts import Settings, contrast
@@ -155,6 +158,14 @@ def test_compressed_images_are_those_that_are_not(tmp_path, file):
     )
 
 
+def test_deflated_series_are_read(tmp_path, head):
+    for path in write_classic(tmp_path, head[0][..., 1], head[1]):
+        data = pydicom.dcmread(path)
+        data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        data.save_as(path)
+    np.testing.assert_array_equal(read_study(tmp_path).sequence("flair"), head[0][..., 1])
+
+
 def test_examinations_are_found_by_their_topmost_folders(tmp_path, head):
     write_all(tmp_path / "a" / "deep", head)
     write_all(tmp_path / "b", head, patient="other", examination=2)
@@ -192,6 +203,7 @@ def planes_of(path):
     return found, geometry
 
 
+@pytest.mark.filterwarnings("ignore:.*slices 4 of 7 are missing")
 @pytest.mark.parametrize("write", ["classic", "multiframe", "gap"])
 def test_dicom_seg_is_the_mask_voxel_by_voxel(tmp_path, head, write):
     volume, affine, truth = head
@@ -223,6 +235,38 @@ def test_dicom_seg_is_the_mask_voxel_by_voxel(tmp_path, head, write):
     assert (written.PatientID, written.StudyInstanceUID) == (NUMBER, sources[0].StudyInstanceUID)
     assert written.FrameOfReferenceUID == sources[0].FrameOfReferenceUID
     assert b"private" not in path.read_bytes()
+
+
+def test_headers_may_lack_what_anonymised_ones_lack(tmp_path, head, recwarn):
+    for path in write_classic(tmp_path / "in", head[0][..., 1], head[1]):
+        data = pydicom.dcmread(path)
+        for keyword in (
+            "PatientName",
+            "PatientSex",
+            "StudyID",
+            "StudyTime",
+            "AccessionNumber",
+            "ReferringPhysicianName",
+        ):
+            delattr(data, keyword)
+        with pydicom.config.disable_value_validation():
+            data.PatientBirthDate, data.PatientID = "about 1970", "x" * 90
+            data.save_as(path)
+    study = read_study(tmp_path / "in")
+    path = write_segmentation(Segmentation(head[2], geometry=study.geometry), tmp_path / "mask.dcm")
+    assert highdicom.seg.segread(path).pixel_array.sum() == head[2].sum()
+    assert not [each for each in recwarn if "xxx" in str(each.message) or "1970" in str(each.message)]
+
+
+def test_headers_that_place_nothing_in_an_examination_are_refused(tmp_path, head):
+    for path in write_classic(tmp_path / "in", head[0][..., 1], head[1]):
+        data = pydicom.dcmread(path)
+        del data.FrameOfReferenceUID
+        data.save_as(path)
+    study = read_study(tmp_path / "in")
+    with pytest.raises(DataError, match=r"mask\.dcm: can't be made from the headers of the FLAIR's images"):
+        write_segmentation(Segmentation(head[2], geometry=study.geometry), tmp_path / "mask.dcm")
+    assert not (tmp_path / "mask.dcm").exists()
 
 
 def test_empty_mask_is_written_as_empty(tmp_path, head):
@@ -329,7 +373,31 @@ def more_pixels_than_the_file_holds(folder, head):
         data = pydicom.dcmread(path)
         data.Rows = data.Columns = 4000
         data.save_as(path)
-    return folder, r"(claims 16000000 values; expected what its \d+ bytes|its image can't be decoded)"
+    return folder, r"claims 4000 x 4000 pixels; expected what its \d+ bytes hold"
+
+
+def more_frames_than_are_placed(folder, head):
+    path = write_multiframe(folder / "a.dcm", head[0][..., 1], head[1])
+    data = pydicom.dcmread(path)
+    data.NumberOfFrames = 100_000
+    data.save_as(path)
+    return folder, r"series 1 \(AX FLAIR\) can't be placed in the world: it has 100000 frames and the places of 7"
+
+
+def gigabytes(folder, head):
+    path = write_classic(folder, head[0][..., 1], head[1])[0]
+    with path.open("r+b") as stream:
+        stream.truncate(3 << 30)  # takes no place on disk
+    return folder, r"has 3221225472 bytes; expected an image of a head"
+
+
+def deflated_bomb(folder, head):
+    path = write_classic(folder, head[0][..., 1], head[1])[0]
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.PixelData = np.random.default_rng(0).bytes(1 << 20)
+    data.save_as(path)
+    return folder, r"has \d+ bytes, deflated; expected an image of a head"
 
 
 def cut_pixels(folder, head):
@@ -419,7 +487,8 @@ def damaged_file_in_a_zip(folder, head):
     "make",
     [
         mixed_patients, mixed_examinations, two_images_at_one_place, irregular_distances, no_position, flat_orientation,
-        zero_spacing, huge_image, more_pixels_than_the_file_holds, cut_pixels, cut_header, truncated_by_someone_else,
+        zero_spacing, huge_image, more_pixels_than_the_file_holds, more_frames_than_are_placed,
+        gigabytes, deflated_bomb, cut_pixels, cut_header, truncated_by_someone_else,
         only_other_modalities,
         a_picture_in_colour, zip_with_a_place_outside, zip_that_claims_gigabytes, zip_bomb, damaged_zip,
         damaged_file_in_a_zip,
@@ -436,3 +505,24 @@ def test_bad_input_is_one_line_that_names_the_place_and_nobody(tmp_path, head, m
     assert "\n" not in text
     assert NAME not in text
     assert NUMBER not in text
+
+
+@settings(max_examples=60)
+@given(changes=st.lists(st.tuples(st.integers(132, 2200), st.integers(0, 255)), min_size=1, max_size=5))
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+def test_damaged_files_are_refused_or_read(one_file, changes):
+    path, content = one_file
+    damaged = bytearray(content)
+    for place, byte in changes:
+        damaged[place] = byte
+    path.write_bytes(damaged)
+    try:
+        read_study(flair=path.parent)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+
+
+@pytest.fixture(scope="module")
+def one_file(tmp_path_factory, head):
+    (path,) = write_classic(tmp_path_factory.mktemp("one"), head[0][:1, ..., 1], head[1])
+    return path, path.read_bytes()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +15,9 @@ from typing import IO
 from braintumorseg._checks import DataError
 
 _MOST_FILES = 20_000
-_LARGEST_FILE = 1 << 29  # half a gigabyte; a multi-frame image of a head has some tens of megabytes
+LARGEST_FILE = 1 << 29  # half a gigabyte; a multi-frame image of a head has some tens of megabytes
 _LARGEST_ZIP = 1 << 31  # what all files of a zip may claim together
-_DEFLATE_RATIO = 1032  # the best that zip's usual algorithm can do
+DEFLATE_RATIO = 1032  # the best that zip's usual algorithm can do
 _DICOM_MARK = (128, b"DICM")
 
 
@@ -63,7 +65,7 @@ def opened(path: Path) -> Iterator[list[Entry]]:
             ]
             _check(path, entries)
             yield [entry for entry in entries if entry.size]
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
         msg = f"{path}: is damaged, or not a zip that can be read ({error})"
         raise DataError(msg) from error
 
@@ -110,7 +112,7 @@ def _check_zip(path: Path, infos: list[zipfile.ZipInfo]) -> None:
         if info.flag_bits & 1:
             msg = f"{path}: is encrypted; expected an open zip"
             raise DataError(msg)
-        if info.file_size > _LARGEST_FILE or info.file_size > _DEFLATE_RATIO * max(info.compress_size, 1):
+        if info.file_size > LARGEST_FILE or info.file_size > DEFLATE_RATIO * max(info.compress_size, 1):
             msg = f"{path}: claims {info.file_size} bytes for {info.filename!r}; expected what a study of a head has"
             raise DataError(msg)
     claimed = sum(info.file_size for info in infos)

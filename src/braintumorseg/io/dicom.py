@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from braintumorseg._checks import DataError
 from braintumorseg._optional import lazy, require
 from braintumorseg.io.combining import Volume, combine
-from braintumorseg.io.containers import Entry, file_entry, is_dicom, opened
+from braintumorseg.io.containers import DEFLATE_RATIO, LARGEST_FILE, Entry, file_entry, is_dicom, opened
 from braintumorseg.io.contrasts import contrast
 from braintumorseg.io.dicom_series import Frame, Series, gather
 from braintumorseg.io.orientation import turned
@@ -23,6 +24,10 @@ from braintumorseg.study import SEQUENCES, DicomSource, Study
 
 pydicom = lazy("pydicom")
 
+_DEFLATED = (
+    b"1.2.840.10008.1.2.1.99"  # the transfer syntax whose whole data set is deflated, which parsing would inflate
+)
+_META_BYTES = 1024  # where the transfer syntax is stated
 _DENSEST = 4096  # values in a byte of an encoded image, above what its codecs can do
 
 
@@ -70,7 +75,7 @@ def _examination(entry: Entry) -> str:
 
 def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align: bool) -> Study:
     """Read a folder or a zip of series; see ``braintumorseg.read_study``."""
-    with opened(path) as entries:
+    with opened(path) as entries, _lenient(path):
         everything = _series(path, entries)
         named = {sequence: _find(path, everything, wanted) for sequence, wanted in chosen.items()}
         candidates: dict[str, list[tuple[Series, Stack]]] = {}
@@ -110,7 +115,7 @@ def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align:
 
 def read_volume(path: Path) -> Volume:
     """Read a folder or a zip of one series."""
-    with opened(path) as entries:
+    with opened(path) as entries, _lenient(path):
         everything = _series(path, entries)
         if len(everything) != 1:
             msg = f"{path}: holds {len(everything)} series, {_labels(everything)}; expected 1"
@@ -123,14 +128,31 @@ def read_volume(path: Path) -> Volume:
         return _read(path, everything[0], order)
 
 
-def _series(path: Path, entries: Sequence[Entry]) -> list[Series]:
-    """Return the MR series of one examination of one patient, from the headers alone."""
+@contextmanager
+def _lenient(path: Path) -> Iterator[None]:
+    """Take values as they are: what pydicom warns of would tell the values, and most of them are the patient's."""
     try:
         require("pydicom", "dicom")
     except ImportError as error:
         msg = f"{path}: is DICOM; {error}"
         raise DataError(msg) from error
+    with pydicom.config.disable_value_validation():
+        yield
+
+
+def _series(path: Path, entries: Sequence[Entry]) -> list[Series]:
+    """Return the MR series of one examination of one patient, from the headers alone."""
     headers = [(entry, _parse(entry, pixels=False)) for entry in entries if is_dicom(entry)]
+    try:
+        return _group(path, headers)
+    except DataError:
+        raise
+    except Exception as error:  # values are decoded where they are used, and damaged ones raise anything
+        msg = f"{path}: has a damaged header ({type(error).__name__})"  # whose text might tell a name
+        raise DataError(msg) from error
+
+
+def _group(path: Path, headers: Sequence[tuple[Entry, Any]]) -> list[Series]:
     images = [(entry, header) for entry, header in headers if _is_image(entry, header)]
     if not images:
         kinds = sorted({str(header.get("Modality", "unknown")) for _, header in headers})
@@ -155,7 +177,14 @@ def _is_image(entry: Entry, header: Any) -> bool:
 def _parse(entry: Entry, *, pixels: bool) -> Any:
     try:
         with entry.open() as stream:
+            deflated = _DEFLATED in stream.read(_META_BYTES)
+        if entry.size > LARGEST_FILE or (deflated and entry.size * DEFLATE_RATIO > LARGEST_FILE):
+            msg = f"{entry.name}: has {entry.size} bytes{', deflated' if deflated else ''}; expected an image of a head"
+            raise DataError(msg)
+        with entry.open() as stream:
             return pydicom.dcmread(BytesIO(stream.read()) if pixels else stream, stop_before_pixels=not pixels)
+    except DataError:
+        raise
     except Exception as error:  # damaged bytes make parsers raise anything
         msg = f"{entry.name}: is damaged, or not a DICOM file that can be read ({' '.join(str(error).split())})"
         raise DataError(msg) from error
@@ -203,12 +232,17 @@ def _read(path: Path, series: Series, order: Stack) -> Volume:
         array[~present] = array[present].min()
     kept = sorted(places)
     numbers = {instance: number for number, instance in enumerate(kept)}
-    source = DicomSource(
-        tuple(_without_pixels(series.headers[instance]) for instance in kept),
-        tuple(None if frame is None else (numbers[frame.instance], frame.index) for frame in order.frames),
-    )
+    notes = [*series.notes, *order.notes]
+    try:
+        instances = tuple(_without_pixels(series.headers[instance]) for instance in kept)
+    except Exception:  # damaged values that nothing else needs
+        source = None
+        notes.append("its headers can't be written again: no DICOM segmentation can refer to its images")
+    else:
+        frames_of = tuple(None if frame is None else (numbers[frame.instance], frame.index) for frame in order.frames)
+        source = DicomSource(instances, frames_of)
     geometry = turned(order.affine, (first.columns, first.rows, len(order.frames)), dicom=source)
-    return Volume(geometry.to_volume(array.transpose(2, 1, 0)), geometry, path, (*series.notes, *order.notes))
+    return Volume(geometry.to_volume(array.transpose(2, 1, 0)), geometry, path, tuple(notes))
 
 
 def _decode(entry: Entry, shape: tuple[int, int]) -> NDArray[Any]:

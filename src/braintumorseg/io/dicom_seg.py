@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +21,12 @@ from braintumorseg.study import DicomSource, Segmentation
 pydicom = lazy("pydicom")
 highdicom = lazy("highdicom")
 
+# What every object of an examination has, if only empty, and what anonymised ones often lack or fill with other texts.
+_MAY_BE_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
+    "ReferringPhysicianName", "PositionReferenceIndicator",
+)  # fmt: skip
+_FORMS = {"PatientBirthDate": r"\d{8}|", "StudyDate": r"\d{8}|", "StudyTime": r"\d{2,6}(\.\d{1,6})?|"}
 _LABEL = "Tumour (FLAIR abnormality)"
 
 
@@ -41,9 +48,16 @@ def write_file(
     if geometry is None or geometry.dicom is None:
         msg = f"{path}: DICOM SEG refers to the images that it was drawn on, and this study is none of DICOM; expected .nii.gz"
         raise DataError(msg)
-    result = _segmentation_object(
-        geometry.to_file(segmentation.mask).transpose(2, 1, 0), geometry.dicom, segmentation.name
-    )
+    try:
+        with pydicom.config.disable_value_validation():  # the archive has taken these values before
+            mask = geometry.to_file(segmentation.mask).transpose(2, 1, 0)
+            result = _segmentation_object(mask, geometry.dicom, segmentation.name)
+    except DataError:
+        raise
+    except Exception as error:  # what highdicom needs of the images and does not find; a value might tell a name
+        lacking = f": {error}" if isinstance(error, AttributeError) else ""
+        msg = f"{path}: can't be made from the headers of the FLAIR's images ({type(error).__name__}{lacking})"
+        raise DataError(msg) from error
     maps = nifti.maps_beside(segmentation, path, probabilities, uncertainty)
     with ExitStack() as files:  # all files are complete before the first is put in its place
         result.save_as(files.enter_context(replacing(path, overwrite=overwrite)))
@@ -55,6 +69,10 @@ def write_file(
 def _segmentation_object(mask: NDArray[np.bool_], source: DicomSource, name: str) -> Any:
     """Build the object from a mask ``(slice, row, column)`` as the source's images lie."""
     images = [pydicom.dcmread(BytesIO(instance)) for instance in source.instances]
+    for image in images:
+        for keyword in _MAY_BE_EMPTY:
+            if keyword not in image or not re.fullmatch(_FORMS.get(keyword, ".*"), str(image.get(keyword)), re.DOTALL):
+                setattr(image, keyword, "")
     frames: dict[tuple[int, int], Any] = {
         place: mask[number] for number, place in enumerate(source.frames) if place is not None
     }

@@ -115,6 +115,10 @@ def _series(path: Path, uid: str, images: Sequence[tuple[Entry, Any]], copies: i
             msg = f"{entry.name}: claims {frames[-1].rows} x {frames[-1].columns} pixels, {claimed} values so far; "
             msg += f"expected at most {_LARGEST_SIDE} a side and {_LARGEST} values"
             raise DataError(msg)
+        if _is_plain(each) and frames[-1].rows * frames[-1].columns > entry.size:
+            pixels = f"{frames[-1].rows} x {frames[-1].columns} pixels"
+            msg = f"{entry.name}: claims {pixels}; expected what its {entry.size} bytes hold"
+            raise DataError(msg)
     notes = (f"{copies} {'copy' if copies == 1 else 'copies'} of its slices left out",) if copies else ()
     return Series(
         label=f"{number} ({description})" if description else str(number),
@@ -128,6 +132,12 @@ def _series(path: Path, uid: str, images: Sequence[tuple[Entry, Any]], copies: i
         problem=problem,
         notes=notes,
     )
+
+
+def _is_plain(header: Any) -> bool:
+    """Tell whether each pixel takes its bytes in the file."""
+    syntax = header.file_meta.TransferSyntaxUID
+    return not (syntax.is_compressed or syntax.is_deflated)
 
 
 def _settings(header: Any, description: str) -> Settings:
