@@ -52,6 +52,8 @@ from .io import study_name as study_name
 from .io import write_segmentation as write_segmentation
 from .lgg import LGGDataset as LGGDataset
 from .lgg import lgg_split as lgg_split
+from .many import Predicted as Predicted
+from .many import predict_many as predict_many
 from .measures import Diameters as Diameters
 from .measures import LesionDetection as LesionDetection
 from .measures import Measures as Measures

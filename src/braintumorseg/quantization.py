@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from braintumorseg._checks import check_integer, wrong
 from braintumorseg._optional import lazy, require
-from braintumorseg.engines.network import Network
+from braintumorseg.engines.network import Network, Weights
 from braintumorseg.evaluation import Evaluation, evaluate
 from braintumorseg.io import read_study
 from braintumorseg.segmenter import Segmenter
@@ -31,6 +31,9 @@ MEAN_LOSS = 0.003
 PATIENT_LOSS = 0.01
 """What int8 may cost any one patient: it has to be less."""
 _SLICES_A_STUDY = 8
+_KEPT = ((), ("decoder_1", "logits"), ("decoder_1", "logits", "encoder_1"))  # the fastest first
+
+_log = logging.getLogger(__name__)
 
 Source = Study | str | PathLike[str]
 
@@ -42,10 +45,12 @@ class Quantized:
     Attributes:
         float32: The evaluation in float32.
         int8: The evaluation in int8, of the same patients.
+        kept: What the names of the layers start with that stayed in float32.
     """
 
     float32: Evaluation
     int8: Evaluation
+    kept: tuple[str, ...] = ()
 
     @property
     def losses(self) -> dict[str, float]:
@@ -64,6 +69,7 @@ class Quantized:
         worst = max(losses, key=losses.__getitem__)
         one, other = (each.table["dice"].mean() for each in (self.float32, self.int8))
         return (
+            ("all layers" if not self.kept else f"all layers but {', '.join(self.kept)}") + " in int8: "
             f"Dice, mean over {len(losses)} patients, whole volumes, every slice in: {one:.4f} in float32, {other:.4f} in "
             f"int8, a loss of {one - other:+.4f} (less than {MEAN_LOSS} is allowed); the largest of one patient is "
             f"{losses[worst]:+.4f}, {worst} (less than {PATIENT_LOSS} is allowed): "
@@ -82,7 +88,8 @@ def quantize(
     """Measure a quantization of a preset's network, and put it into the preset's folder if it is safe.
 
     Values of the network are observed on slices of the calibration studies, and rounded to 8 bits between the bounds found
-    (post-training quantization by NNCF, biases corrected). What that costs is measured on the validation studies. A safe
+    (post-training quantization by NNCF, biases corrected). What that costs is measured on the validation studies. Where it is
+    too much, the layers at full resolution, which decide where a tumour ends, stay in float32: first the last ones. A safe
     quantization becomes the preset's default precision; one that is not leaves the preset without any.
 
     Args:
@@ -117,24 +124,34 @@ def quantize(
     described = read_preset(folder)
     network = Network(described.name, described.architecture, read_weights(folder, described))
     images = _draw(calibration, described.preprocessing.apply, slices, seed)
-    found = Network(network.name, network.architecture, network.weights, observe(network, images))
-    segmenter = Segmenter(
-        found,
-        described.preprocessing,
-        threshold=described.threshold,
-        min_voxels=described.min_voxels,
-        name=described.name,
-    )
-    one, other = (
-        evaluate(segmenter, validation, engine="openvino", precision=precision) for precision in ("float32", "int8")
-    )
-    quantized = Quantized(one, other)
-    write_quantization(folder, found.quantization if quantized.safe else None)
+
+    def judge(quantization: Weights | None) -> Evaluation:
+        segmenter = Segmenter(
+            Network(network.name, network.architecture, network.weights, quantization),
+            described.preprocessing,
+            threshold=described.threshold,
+            min_voxels=described.min_voxels,
+            name=described.name,
+        )
+        return evaluate(segmenter, validation, engine="openvino", precision="int8" if quantization else "float32")
+
+    exact = judge(None)
+    for kept in _KEPT:
+        quantization = observe(network, images, kept)
+        quantized = Quantized(exact, judge(quantization), kept)
+        _log.info("%s", quantized)
+        if quantized.safe:
+            break
+    write_quantization(folder, quantization if quantized.safe else None)
     return quantized
 
 
-def observe(network: Network, images: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+def observe(
+    network: Network, images: Sequence[NDArray[np.float32]], kept: Sequence[str] = ()
+) -> dict[str, NDArray[np.float32]]:
     """Run images ``(height, width, channels)`` through a network, and return the quantization that suits them.
+
+    Layers whose name starts with one of ``kept`` stay in float32.
 
     Raises:
         ImportError: If NNCF is not installed (extra ``export``).
@@ -148,6 +165,7 @@ def observe(network: Network, images: Sequence[NDArray[np.float32]]) -> dict[str
         nncf.Dataset([image[None] for image in images]),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
+        ignored_scope=nncf.IgnoredScope(patterns=[f"{start}.*" for start in kept], validate=False),
     )
     return _read(quantized)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from functools import cached_property, partial
 from os import PathLike
@@ -18,10 +20,9 @@ from braintumorseg.card import Card
 from braintumorseg.engines.choice import ENGINES, PRECISIONS, Engine, Precision, gpu_is_there
 from braintumorseg.engines.network import Network, weights_of
 from braintumorseg.io import read_study
-from braintumorseg.postprocessing import to_mask
+from braintumorseg.prediction import Prediction
 from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.study import SEQUENCES, Segmentation, Study
-from braintumorseg.uncertainty import measure_agreement, measure_spread, run_variants
 from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_preset, write_quantization
 
 if TYPE_CHECKING:
@@ -124,38 +125,38 @@ class Segmenter:
                 the engine can't run the model, or not in this precision.
             ImportError: If the engine is not installed.
         """
+        prediction = self.prediction(
+            flips=flips, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
+        )
+        study = _as_study(study)
+        prepared = prediction.prepare(study)
+        return prediction.finish(study, prepared, prediction.compute(prepared))
+
+    def prediction(
+        self,
+        *,
+        flips: bool = False,
+        uncertainty: bool = False,
+        batch_size: int = 8,
+        engine: Engine = "auto",
+        precision: Precision | None = None,
+    ) -> Prediction:
+        """Return the stages of :meth:`predict`, with the same arguments, to be run side by side for different studies."""
         check_integer("batch_size", batch_size, 1)
         run, engine, precision = self._choose(engine, precision)
-        study = _as_study(study)
-        prepared = self.preprocessing.apply(study)
-        output = run(prepared.images, batch_size)
-        if flips:
-            mirrored = run(prepared.images[:, :, ::-1], batch_size)
-            output = (output + mirrored[:, :, ::-1]) / 2
-        probabilities = self.preprocessing.restore(output[..., 0], prepared.placement)
-        mask = to_mask(probabilities, self.threshold, self.min_voxels)
-        spread = agreement = None
-        if uncertainty:
-            outputs = run_variants(
-                lambda images: run(images, batch_size), prepared.images, self.preprocessing.sequences
-            )
-            variants = {name: self.preprocessing.restore(each, prepared.placement) for name, each in outputs.items()}
-            spread = measure_spread([probabilities, *variants.values()])
-            found = {name: to_mask(each, self.threshold, self.min_voxels) for name, each in variants.items()}
-            agreement = measure_agreement(mask, found)
-        return Segmentation(
-            mask=mask,
-            probabilities=probabilities,
-            spacing=study.spacing,
-            name=study.name,
-            geometry=study.geometry,
-            slice_names=study.slice_names,
-            notes=(*study.notes, *prepared.notes),
-            uncertainty=spread,
-            agreement=agreement,
-            engine=engine,
-            precision=precision,
+        return Prediction(
+            self.preprocessing, self.threshold, self.min_voxels, run, engine, precision, flips, uncertainty, batch_size
         )
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of all that a prediction depends on: weights, preprocessing, threshold, size of components."""
+        settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        network = self._latest if self._latest is not None and "model" not in self.__dict__ else None
+        weights = network.weights if network else weights_of(self.model)
+        for path in sorted(weights):
+            digest.update(path.encode() + np.ascontiguousarray(weights[path]).tobytes())
+        return digest.hexdigest()
 
     def network(self) -> Network:
         """Return architecture and weights as they are now, as data that any engine can build from.

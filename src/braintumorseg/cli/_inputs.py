@@ -18,6 +18,11 @@ class Input(NamedTuple):
     name: str
     arguments: dict[str, Any]
 
+    @property
+    def files(self) -> list[Path]:
+        """What is read: files and folders."""
+        return sorted(value for value in self.arguments.values() if isinstance(value, Path))
+
 
 def find_inputs(source: Path | None, files: dict[str, Path], split: Part | None) -> list[Input]:
     """Return what there is to read: one study by its files, or what is at a path."""

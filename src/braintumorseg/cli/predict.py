@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -33,6 +33,12 @@ from braintumorseg.cli._common import (
 )
 from braintumorseg.cli._inputs import Input, find_inputs, parse_sequences, parse_series
 from braintumorseg.cli._reports import Reports
+from braintumorseg.cli._resume import Record
+
+if TYPE_CHECKING:
+    from braintumorseg import Segmentation, Study
+
+_Job = tuple[Input, Path, Path]
 
 _FILES = (".nii", ".nii.gz", ".png", ".tif", ".tiff", ".dcm")
 
@@ -85,6 +91,9 @@ def predict(
     preset: Preset = "resunet-lgg",
     engine: EngineOption = Engine.auto,
     precision: PrecisionOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what an earlier run with --resume finished, if nothing changed.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the tumour in one study or in each study of a folder."""
@@ -99,41 +108,64 @@ def predict(
     single = len(inputs) == 1 and inputs[0].path in (source, flair)
     if not single and output.name.endswith(_FILES) and not output.is_dir():
         fail(f"{output}: is a file's name; expected a folder for the results of {source}, a folder of studies", USAGE)
-    jobs = [(each, *_targets(each, output, format, single=single)) for each in inputs]
+    jobs: list[_Job] = [(each, *_targets(each, output, format, single=single)) for each in inputs]
     folder = jobs[0][2].parent
     many = len(jobs) > 1
+    if resume and (measures or report):
+        fail("--resume: goes with masks and pictures; --measures and --report need all studies in one run", USAGE)
     reports = Reports(folder, measures=measures or report, pages=report, many=many, overwrite=overwrite)
     wanted = [name for name, asked in (("probabilities", probabilities), ("uncertainty", uncertainty)) if asked]
-    _check_targets(jobs, reports, overlay=overlay, maps=wanted, overwrite=overwrite)
+    _check_targets(jobs, reports, overlay=overlay, maps=wanted, overwrite=overwrite or resume)
 
     segmenter = load(preset, engine, precision)
+    record = None
+    if resume:
+        settings = {"options": options, "uncertainty": uncertainty, "precision": precision, "maps": wanted}
+        record = Record(folder, segmenter, {**settings, "truth": truth, "overlay": overlay})
+        left = [job for job in jobs if not record.holds(job[1], job[0].files)]
+        if len(left) < len(jobs):
+            err.print(f"{len(jobs) - len(left)} of {len(jobs)} studies are finished already", highlight=False)
+        jobs = left
+
+    def read(job: _Job) -> Study:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which the table shows
+            return bts.read_study(**job[0].arguments, **options)
+
+    def write(study: Study, segmentation: Segmentation, job: _Job) -> Row:
+        each, target, picture = job
+        bts.write_segmentation(
+            segmentation,
+            target,
+            overwrite=overwrite or resume,
+            probabilities=probabilities,
+            uncertainty=uncertainty and _has_maps(target),
+        )
+        shown = study if truth else study.with_mask(None)
+        if overlay:
+            bts.save_overlay(shown, segmentation, picture, overwrite=overwrite or resume)
+        reports.add(shown, segmentation, _stem(picture), segmenter)
+        if record:
+            record.add(target, each.files)
+        return Row.of(study, segmentation, truth=truth)
+
     rows: list[Row] = []
     failures: list[str] = []
+    found = bts.predict_many(
+        segmenter,
+        jobs,
+        read=read,
+        then=write,
+        uncertainty=uncertainty,
+        engine=engine.value,
+        precision=precision.value if precision else None,
+    )
     with progress_bar() as progress:
-        task = progress.add_task("predicting", total=len(jobs))
-        for each, target, picture in jobs:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which the table shows
-                    study = bts.read_study(**each.arguments, **options)
-                segmentation = segmenter.predict(
-                    study,
-                    uncertainty=uncertainty,
-                    engine=engine.value,
-                    precision=precision.value if precision else None,
-                )
-                maps = uncertainty and _has_maps(target)
-                bts.write_segmentation(
-                    segmentation, target, overwrite=overwrite, probabilities=probabilities, uncertainty=maps
-                )
-                shown = study if truth else study.with_mask(None)
-                if overlay:
-                    bts.save_overlay(shown, segmentation, picture, overwrite=overwrite)
-                reports.add(shown, segmentation, _stem(picture), segmenter)
-                rows.append(Row.of(study, segmentation, truth=truth))
-            except bts.DataError as error:
-                failures.append(str(error))
-            progress.advance(task)
+        for each in progress.track(found, total=len(jobs), description="predicting"):
+            if each.error:
+                failures.append(str(each.error))
+            else:
+                rows.append(each.result)
     reports.finish()
     print_rows(rows, segmenter, truth=truth)
     for message in failures:
@@ -163,7 +195,7 @@ def _has_maps(target: Path) -> bool:
 
 
 def _check_targets(
-    jobs: Sequence[tuple[Input, Path, Path]], reports: Reports, *, overlay: bool, maps: Sequence[str], overwrite: bool
+    jobs: Sequence[_Job], reports: Reports, *, overlay: bool, maps: Sequence[str], overwrite: bool
 ) -> None:
     """Refuse before the work what would fail after it."""
     seen: dict[Path, Path] = {}
