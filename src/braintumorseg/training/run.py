@@ -303,10 +303,6 @@ def _keep(
         )
         for name, of in statistics
     )
-    size = config.preprocessing.size
-    recipe = f"{config.name}, {config.digest()}: {config.steps * config.batch_size} augmented slices of {size}x{size}"
-    if start is not None:
-        recipe += f"; before it, {start.name}: {start.card.recipe if start.card else 'unknown'}"
     texts: dict[str, Any] = {
         "summary": f"A {config.model['name']} for the FLAIR abnormality, trained by braintumorseg.",
         "data": f"{patients} patients",
@@ -323,5 +319,15 @@ def _keep(
         preprocessing=config.preprocessing,
         threshold=config.threshold,
         min_voxels=config.min_voxels,
-        card=Card(**texts, recipe=recipe, figures=figures),
+        card=Card(**texts, recipe=_describe_recipe(config, start), figures=figures),
     )
+
+
+def _describe_recipe(config: TrainConfig, start: Segmenter | None) -> str:
+    """Return what a card says of the run: how many slices of which size, and what was before it."""
+    parts = [(config.coarse.steps, config.coarse.size), (config.steps - config.coarse.steps, config.preprocessing.size)]
+    slices = ", then ".join(f"{steps * config.batch_size} of {size}x{size}" for steps, size in parts if steps)
+    recipe = f"{config.name}, {config.digest()}: augmented slices, {slices}"
+    if start is None:
+        return recipe
+    return f"{recipe}; before it, {start.card.recipe if start.card and start.card.recipe else start.name}"
