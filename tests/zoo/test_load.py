@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import braintumorseg
 from braintumorseg import DataError, LGGDataset, dice, lgg_split, list_pretrained, load_pretrained, make_study
+from braintumorseg.models import ARCHITECTURES, architecture_of
 from braintumorseg.zoo.preset import WEIGHTS_FILE
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -79,6 +81,27 @@ def test_damaged_bundle_is_found_before_it_is_used(tmp_path, monkeypatch):
         DataError, match=r"model\.safetensors: damaged or not the weights of resunet-lgg: expected SHA-256"
     ):
         load_pretrained("resunet-lgg")
+
+
+def test_loading_takes_little_more_than_building():
+    """The bar of benchmarks/bench_load.py, in seconds of the processor, which other processes do not stretch."""
+    model = load_pretrained("resunet-lgg").model
+    arguments = architecture_of(model)
+    build = ARCHITECTURES[arguments.pop("name")]
+    arrays = {variable.path: np.asarray(variable) for variable in model.weights}
+
+    def build_and_assign():
+        for variable in build(**arguments).weights:
+            variable.assign(arrays[variable.path])
+
+    def seconds(work):
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+    rounds = [(seconds(lambda: load_pretrained("resunet-lgg").model), seconds(build_and_assign)) for _ in range(3)]
+    ours, least = map(min, zip(*rounds, strict=True))
+    assert ours < 1.5 * least
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc, where the process's own peak is read")
