@@ -11,6 +11,16 @@ from .card import Drop as Drop
 from .card import Figure as Figure
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import cross_validate as cross_validate
+from .detection import Curves as Curves
+from .detection import Detection as Detection
+from .detection import Detector as Detector
+from .detection import average_precision as average_precision
+from .detection import best_threshold as best_threshold
+from .detection import detect as detect
+from .detection import load_detector as load_detector
+from .detection import roc_auc as roc_auc
+from .detection import slice_scores as slice_scores
+from .detection import write_detection as write_detection
 from .disagreements import Disagreement as Disagreement
 from .disagreements import find_disagreements as find_disagreements
 from .disagreements import write_disagreements as write_disagreements
@@ -71,6 +81,7 @@ from .measures import surface_dice as surface_dice
 from .measures import surface_distances as surface_distances
 from .measures import volume_difference as volume_difference
 from .measures import volume_ml as volume_ml
+from .models import build_classifier as build_classifier
 from .models import build_resunet as build_resunet
 from .models import build_unet as build_unet
 from .phantom import make_study as make_study

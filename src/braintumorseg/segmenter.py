@@ -28,6 +28,8 @@ from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write
 if TYPE_CHECKING:
     import keras
 
+    from braintumorseg.detection.detector import Detector
+
 _keras = lazy("braintumorseg.engines.keras")
 _openvino = lazy("braintumorseg.engines.openvino")
 _onnxruntime = lazy("braintumorseg.engines.onnxruntime")
@@ -47,6 +49,8 @@ class Segmenter:
         name: What to call it.
         card: What it was trained on, and how well it does; ``None`` where nobody measured.
         precision: What it computes in where nobody says: ``"int8"`` alone for a network that has a quantization.
+        detector: Asked first; slices in which it finds no tumour are not segmented, and have probability 0. It has to have
+            the same preprocessing.
 
     Raises:
         ValueError: If an argument is not as stated.
@@ -69,10 +73,16 @@ class Segmenter:
         name: str = "segmenter",
         card: Card | None = None,
         precision: Precision = "float32",
+        detector: Detector | None = None,
     ) -> None:
         check_in("precision", precision, PRECISIONS)
         check_range("threshold", threshold, 0, 1, low_open=True)
         check_integer("min_voxels", min_voxels, 0)
+        if detector is not None and detector.preprocessing != preprocessing:
+            msg = wrong(
+                "detector", f"one of the same preprocessing, {preprocessing}", f"one of {detector.preprocessing}"
+            )
+            raise ValueError(msg)
         self._model = model
         self.preprocessing = preprocessing
         self.threshold = threshold
@@ -80,6 +90,7 @@ class Segmenter:
         self.name = name
         self.card = card
         self.precision = precision
+        self.detector = detector
         self._latest: Network | None = model if isinstance(model, Network) else None
         self._runners: dict[tuple[str, str], tuple[Network, Any]] = {}
 
@@ -144,6 +155,8 @@ class Segmenter:
         """Return the stages of :meth:`predict`, with the same arguments, to be run side by side for different studies."""
         check_integer("batch_size", batch_size, 1)
         run, engine, precision = self._choose(engine, precision)
+        if self.detector is not None:
+            run = partial(_run_suspect, self.detector, run)
         return Prediction(
             self.preprocessing, self.threshold, self.min_voxels, run, engine, precision, flips, uncertainty, batch_size
         )
@@ -156,6 +169,8 @@ class Segmenter:
         weights = network.weights if network else weights_of(self.model)
         for path in sorted(weights):
             digest.update(path.encode() + np.ascontiguousarray(weights[path]).tobytes())
+        if self.detector is not None:
+            digest.update(self.detector.fingerprint().encode())
         return digest.hexdigest()
 
     def network(self) -> Network:
@@ -263,6 +278,15 @@ class Segmenter:
         figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""
         size = self.preprocessing.size
         return f"Segmenter {self.name!r}: {', '.join(self.preprocessing.sequences)} at {size}x{size}{figure}"
+
+
+def _run_suspect(detector: Detector, run: Any, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
+    """Run on the slices alone in which a detector finds tumour; the others are 0."""
+    suspect = detector.run(images, batch_size) >= detector.threshold
+    output = np.zeros((*images.shape[:3], 1), np.float32)
+    if suspect.any():
+        output[suspect] = run(images[suspect], batch_size)
+    return output
 
 
 def _as_study(study: Study | str | PathLike[str] | NDArray[Any]) -> Study:

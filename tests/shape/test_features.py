@@ -148,7 +148,9 @@ def test_turned_mirrored_and_moved_masks_have_the_same_features(seed, order, mir
     changed = np.pad(changed[:, ::-1] if mirrored else changed, padding)
     before, after = shape_features(mask, (4, 1, 1)), shape_features(changed, (4, 1, 1))
     for name in FEATURES:
-        assert after[name] == pytest.approx(before[name], rel=0.03, abs=0.004, nan_ok=True), name
+        # Of two longest diameters of the same length, another may be taken, and with it another perpendicular one.
+        rel = 0.2 if name == "slice_perpendicular_diameter" else 0.03
+        assert after[name] == pytest.approx(before[name], rel=rel, abs=0.004, nan_ok=True), name
     assert after["slice"] == before["slice"] + padding
 
 

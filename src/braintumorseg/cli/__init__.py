@@ -11,12 +11,14 @@ from braintumorseg.cli._common import DATA, fail, out
 from braintumorseg.cli.associate import associate
 from braintumorseg.cli.cross_validate import cross_validate
 from braintumorseg.cli.demo import demo
+from braintumorseg.cli.detect import detect
 from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.explore import explore
 from braintumorseg.cli.predict import predict
 from braintumorseg.cli.quantize import quantize
 from braintumorseg.cli.report import report
 from braintumorseg.cli.train import train
+from braintumorseg.cli.train_detector import train_detector
 from braintumorseg.cli.zoo import zoo
 
 app = typer.Typer(
@@ -54,6 +56,18 @@ def _common(
     pass
 
 
-for command in (predict, report, demo, evaluate, train, cross_validate, associate, explore, quantize):
+for command in (
+    predict,
+    report,
+    demo,
+    evaluate,
+    train,
+    cross_validate,
+    associate,
+    explore,
+    quantize,
+    detect,
+    train_detector,
+):
     app.command()(command)
 app.add_typer(zoo)

@@ -119,11 +119,11 @@ class Network:
         """
         arguments = dict(self.architecture)
         name = arguments.pop("name", None)
-        if name not in _models.ARCHITECTURES:
-            msg = f"preset {self.name}: unknown architecture {name!r}; known are {', '.join(_models.ARCHITECTURES)}"
+        if name not in _models.BUILDERS:
+            msg = f"preset {self.name}: unknown architecture {name!r}; known are {', '.join(_models.BUILDERS)}"
             raise DataError(msg)
         try:
-            model = _models.ARCHITECTURES[name](**arguments)
+            model = _models.BUILDERS[name](**arguments)
         except (TypeError, ValueError) as error:
             msg = f"preset {self.name}: the architecture {name} can't be built: {error}"
             raise DataError(msg) from error

@@ -8,11 +8,15 @@ from typing import Any
 import keras
 
 from braintumorseg._checks import wrong
+from braintumorseg.models.classifier import build_classifier
 from braintumorseg.models.resunet import build_resunet
 from braintumorseg.models.unet import build_unet
 
 ARCHITECTURES = {"resunet": build_resunet, "unet": build_unet}
-"""Builders by the name that configs and presets use."""
+"""Builders of segmenters by the name that configs and presets use."""
+
+BUILDERS = ARCHITECTURES | {"classifier": build_classifier}
+"""Builders of all that a preset's files can hold."""
 
 _FIRST_OF_BLOCK = re.compile(r"(encoder_\d+|bottleneck)_conv_1")
 

@@ -58,11 +58,12 @@ def build_resunet(
         (None, 64, 64, 1)
     """
     return build_encoder_decoder(
-        _residual_block, "resunet", input_shape, classes, filters, activation, dropout, normalization
+        residual_block, "resunet", input_shape, classes, filters, activation, dropout, normalization
     )
 
 
-def _residual_block(features: Any, filters: int, normalization: Normalization, name: str) -> Any:
+def residual_block(features: Any, filters: int, normalization: Normalization, name: str) -> Any:
+    """Apply one residual block; classifiers share it."""
     shortcut = features
     if features.shape[-1] != filters:
         shortcut = convolution(features, filters, 1, f"{name}_shortcut_conv")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist, squareform
 from skimage.measure import find_contours
 
 Points = NDArray[np.float64]
@@ -65,23 +63,6 @@ def polar(contour: Points, centroid: Points) -> tuple[Points, Points]:
     rows, columns = (contour - centroid).T
     radii = np.hypot(rows, columns)
     return radii / radii.mean(), np.arctan2(rows, columns)
-
-
-def diameters(contour: Points, step: float) -> tuple[float, float]:
-    """Return the longest distance between two points of a contour, and the longest at right angles to it.
-
-    Args:
-        contour: Array ``(points, 2)`` from ``outer_contour``.
-        step: The distance of neighbouring points; two points whose direction is off by less than it count as perpendicular.
-    """
-    corners = contour[ConvexHull(contour).vertices]
-    apart = squareform(pdist(corners))
-    first, second = np.unravel_index(int(apart.argmax()), apart.shape)
-    longest = float(apart[first, second])
-    direction = (corners[second] - corners[first]) / longest
-    along, across = contour @ direction, contour @ np.array([-direction[1], direction[0]])
-    level = np.abs(along[:, None] - along) < step
-    return longest, float(np.abs(np.where(level, across[:, None] - across, 0)).max())
 
 
 def _length(line: Points) -> float:

@@ -15,7 +15,8 @@ from skimage.measure import marching_cubes
 
 from braintumorseg._checks import check_integer, check_range, wrong
 from braintumorseg.measures._masks import Mask, as_mask, as_spacing
-from braintumorseg.shape.contour import angular_standard_deviation, diameters, margin_fluctuation, outer_contour, polar
+from braintumorseg.measures.diameters import in_plane_diameters
+from braintumorseg.shape.contour import angular_standard_deviation, margin_fluctuation, outer_contour, polar
 from braintumorseg.shape.ellipsoid import enclosing_ellipsoid
 
 IN_SPACE = (
@@ -174,13 +175,14 @@ def _in_slice(mask: Mask, lengths: NDArray[np.float64], smoothing: float, bins: 
     contour, centroid = outer_contour(largest, lengths)
     radii, angles = polar(contour, centroid)
     pixel = float(lengths.prod())
-    longest, perpendicular = diameters(contour, math.sqrt(pixel))
+    diameters = in_plane_diameters(largest[None], (1.0, *lengths))
+    assert diameters is not None
     return {
         "bear": _bounding_ratio(np.argwhere(largest) * lengths, int(sizes.max()) * pixel),
         "margin_fluctuation": margin_fluctuation(radii, smoothing),
         "angular_standard_deviation": angular_standard_deviation(radii, angles, bins),
-        "slice_longest_diameter": longest,
-        "slice_perpendicular_diameter": perpendicular,
+        "slice_longest_diameter": diameters.longest,
+        "slice_perpendicular_diameter": diameters.perpendicular,
         "slice_area": int(np.count_nonzero(mask)) * pixel,
     }
 
