@@ -150,10 +150,10 @@ def test_two_studies_are_no_reference(studies):
 
 @pytest.mark.lgg
 def test_the_score_ranks_patients(lgg_root):
-    """Seven of the val patients; the benchmark takes all thirteen."""
+    """Five of the val patients; the benchmark takes all thirteen."""
     dataset, segmenter = LGGDataset(lgg_root), load_pretrained("resunet-lgg")
     scores, truths = [], []
-    for name in sorted(lgg_split("val"))[::2]:
+    for name in sorted(lgg_split("val"))[::3]:
         study = dataset.study(name)
         found = segmenter.predict(study, uncertainty=True)
         scores.append(assess_quality(study, found).score)

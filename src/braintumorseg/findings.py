@@ -66,6 +66,7 @@ class Findings:
         tumour: All that was found; ``None`` where nothing was.
         lesions: Its connected pieces (voxels that share a face, an edge or a corner), the largest first.
         largest_slice: Index of the slice in which it covers most voxels, from 0; ``None`` where nothing was found.
+        largest_area: How many voxels it covers there.
         largest_area_mm2: Area there in mm²; ``None`` where the spacing is unknown.
         left_share: Share of the tumour's voxels on the patient's left of the head's middle.
         hemisphere: ``"left"``, ``"right"``, or ``"both"`` where 40 to 60 % lie on the left.
@@ -81,6 +82,7 @@ class Findings:
     tumour: Region | None
     lesions: tuple[Region, ...]
     largest_slice: int | None
+    largest_area: int
     largest_area_mm2: float | None
     left_share: float | None
     hemisphere: Hemisphere | None
@@ -112,6 +114,7 @@ class Findings:
             "diameter_unit": diameters.unit if diameters else None,
             "diameter_slice": diameters.slice if diameters else None,
             "largest_slice": self.largest_slice,
+            "largest_area": self.largest_area,
             "largest_area_mm2": self.largest_area_mm2,
             "hemisphere": self.hemisphere,
             "left_share": self.left_share,
@@ -146,7 +149,8 @@ def measure_findings(study: Study, segmentation: Segmentation) -> Findings:
         msg = wrong("segmentation", f"on the study's grid {study.shape}", f"one of shape {segmentation.shape}")
         raise ValueError(msg)
     mask, spacing, geometry = segmentation.mask, segmentation.spacing, segmentation.geometry
-    tumour = largest = area = None
+    tumour = largest = area_mm2 = None
+    area = 0
     lesions: list[Region] = []
     if mask.any():
         labels, _ = ndimage.label(mask, _TOUCHING)
@@ -157,7 +161,8 @@ def measure_findings(study: Study, segmentation: Segmentation) -> Findings:
         tumour = _measure_region(mask[whole], whole, spacing, geometry)
         areas = np.count_nonzero(mask, axis=(1, 2))
         largest = int(areas.argmax())
-        area = None if spacing is None else float(areas[largest]) * spacing[1] * spacing[2]
+        area = int(areas[largest])
+        area_mm2 = None if spacing is None else area * spacing[1] * spacing[2]
     left = _left_share(study, mask, geometry)
     return Findings(
         name=segmentation.name,
@@ -166,7 +171,8 @@ def measure_findings(study: Study, segmentation: Segmentation) -> Findings:
         tumour=tumour,
         lesions=tuple(lesions),
         largest_slice=largest,
-        largest_area_mm2=area,
+        largest_area=area,
+        largest_area_mm2=area_mm2,
         left_share=left,
         hemisphere=None if left is None else _hemisphere(left),
         hemisphere_from=None if left is None else "display" if geometry is None else "world",

@@ -75,10 +75,11 @@ def _measures(findings: Findings, score: float | None) -> str:
     whole = findings.tumour
     facts = {"Volume": describe_size(whole)}
     if whole is not None and findings.largest_slice is not None:
-        area = "" if findings.largest_area_mm2 is None else f", {findings.largest_area_mm2:.0f} mm²"
+        in_mm = findings.largest_area_mm2 is not None
+        area = f"{findings.largest_area_mm2:.0f} mm²" if in_mm else f"{findings.largest_area} voxels"
         facts |= {
             "Slices touched": f"{whole.slices} of {findings.shape[0]}",
-            "Largest area": f"slice {findings.largest_slice + 1}{area}",
+            "Largest area": f"slice {findings.largest_slice + 1}, {area}",
             "Longest diameter x across it": f"{describe_diameters(whole)}, slice {whole.diameters.slice + 1}",
             "Hemisphere": describe_side(findings),
             "Centroid in the world (RAS)": (

@@ -18,7 +18,7 @@ _contours = lazy("skimage.measure")
 Window = tuple[float, float]
 
 _LARGEST_SIDE = 512  # pixels; larger slices are shown smaller
-_BUDGET = 3_600_000  # bytes of all slices of a study, which leaves a page of 155 slices below 6 MB
+_BUDGET = 3_600_000  # bytes of all slices of a study, many or few
 _QUALITIES = (85, 70, 50, 30)
 _LEVELS = 32  # of a map: few make small files, and none can be told from its neighbour
 _LEAST = 0.05  # below, a map is clear
