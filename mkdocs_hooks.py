@@ -145,11 +145,11 @@ def script(name: str, code: str) -> str:
     return f'```python title="{name}"\n{code}\n```\n\n```console\n$ python {name}\n{done.stdout.rstrip()}\n```\n'
 
 
-def notebook(name: str, last: int | None = None) -> str:
-    """Return the code of the first cells of one of the examples' notebooks as Markdown, of all if not said how many."""
-    cells = json.loads((ROOT / "examples" / name).read_text(encoding="utf-8"))["cells"]
-    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return "\n\n".join(f"```python\n{source}\n```" for source in sources[:last])
+def notebook(name: str, cells: int | None = None) -> str:
+    """Return the code of the first cells of one of the examples' notebooks as Markdown; of all, if not said of how many."""
+    everything = json.loads((ROOT / "examples" / name).read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in everything if cell["cell_type"] == "code"]
+    return "\n\n".join(f"```python\n{source}\n```" for source in sources[:cells])
 
 
 def local_hub() -> None:
