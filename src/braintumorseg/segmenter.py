@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import keras
 
     from braintumorseg.detection.detector import Detector
+    from braintumorseg.export import Format
 
+_export = lazy("braintumorseg.export")
 _keras = lazy("braintumorseg.engines.keras")
 _openvino = lazy("braintumorseg.engines.openvino")
 _onnxruntime = lazy("braintumorseg.engines.onnxruntime")
@@ -273,6 +275,59 @@ class Segmenter:
         write_quantization(folder, self.network().quantization if self.precision == "int8" else None)
         (folder / CARD_FILE).unlink(missing_ok=True)
         return folder
+
+    def export(
+        self,
+        path: str | PathLike[str],
+        *,
+        format: Format,  # noqa: A002 - the argument is called so
+        precision: Precision = "float32",
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the network for other programs, and a JSON of the same name that says how its input is made.
+
+        Before anything is put in its place, it is run on a phantom, in two sizes, and compared with the Keras model. Batch,
+        height and width are free in every format.
+
+        Args:
+            path: A name that ends in ``.onnx``, ``.xml`` (OpenVINO, with ``.bin`` beside it) or ``.tflite`` (LiteRT), or the
+                name of a folder (SavedModel).
+            format: ``"onnx"``, ``"openvino"``, ``"litert"`` or ``"saved_model"``.
+            precision: ``"float32"``; or ``"int8"`` where the preset has a quantization, for ONNX and OpenVINO.
+            overwrite: Whether files there may be replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If an argument is not as stated, or the model is none that ``build_unet`` or ``build_resunet`` builds.
+            DataError: If a file exists and may not be replaced, can't be written, or gives other probabilities than Keras.
+            ImportError: If the format's package is not installed (extra ``export``).
+
+        Examples:
+            >>> from braintumorseg import Preprocessing, Segmenter, build_unet
+            >>> segmenter = Segmenter(build_unet(filters=(4, 8)), Preprocessing(size=64), name="mine")
+            >>> segmenter.export("mine.onnx", format="onnx").name
+            'mine.onnx'
+        """
+        written: Path = _export.export(
+            path,
+            format=format,
+            precision=precision,
+            network=self.network(),
+            model=self.model,
+            preprocessing=self.preprocessing,
+            description={
+                "name": self.name,
+                "fingerprint": self.fingerprint(),
+                "preprocessing": self.preprocessing.get_config(),
+                "threshold": self.threshold,
+                "min_voxels": self.min_voxels,
+                "licence": self.card.licence if self.card else "not stated",
+            },
+            overwrite=overwrite,
+        )
+        return written
 
     def __repr__(self) -> str:
         figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""

@@ -14,6 +14,7 @@ from braintumorseg.cli.demo import demo
 from braintumorseg.cli.detect import detect
 from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.explore import explore
+from braintumorseg.cli.export import export
 from braintumorseg.cli.predict import predict
 from braintumorseg.cli.quantize import quantize
 from braintumorseg.cli.report import report
@@ -66,6 +67,7 @@ for command in (
     associate,
     explore,
     quantize,
+    export,
     detect,
     train_detector,
 ):
