@@ -127,3 +127,4 @@ from .zoo.cards import write_card as write_card
 from .zoo.load import load_pretrained as load_pretrained
 from .zoo.pins import Pin as Pin
 from .zoo.publish import push_to_hub as push_to_hub
+from .zoo.sources import preset_names as preset_names

@@ -134,7 +134,7 @@ def print_rows(rows: Sequence[Row], segmenter: Segmenter, *, truth: bool) -> Non
 
 def check_preset(preset: str) -> None:
     """Refuse what is neither a name, nor the folder of a pretrained model, nor an address, of which only the Hub knows."""
-    names = bts.list_pretrained().index
+    names = bts.preset_names()
     if preset not in names and not preset.startswith("hf://") and not (Path(preset) / "braintumorseg.json").is_file():
         allowed = f"one of {', '.join(names)}, the folder of a trained model, or hf://owner/repo"
         fail(f"--preset must be {allowed}; got {preset}", USAGE)

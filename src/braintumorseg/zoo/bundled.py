@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from braintumorseg._checks import DataError
+from braintumorseg._optional import lazy
 from braintumorseg.card import Figure
 from braintumorseg.zoo.preset import Preset, read_network, read_preset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_pandas = lazy("pandas")  # prediction needs none of it
 
 BUNDLED = Path(__file__).parent / "presets"
 
@@ -46,7 +52,8 @@ def list_pretrained(pattern: str | None = None) -> pd.DataFrame:
         'pre, flair, post at 192x192'
     """
     rows = {name: _row(read_preset(folder)) for name, folder in bundled_presets(pattern).items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+    table: pd.DataFrame = _pandas.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+    return table
 
 
 def verify_pretrained(pattern: str | None = None) -> dict[str, str]:

@@ -21,7 +21,13 @@ _ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>\S+))?")
 
 
 def preset_names() -> list[str]:
-    """Return the names of presets, with the package or on the Hub."""
+    """Return the names of the pretrained models that ``load_pretrained`` knows, with the package or on the Hub.
+
+    Examples:
+        >>> from braintumorseg import preset_names
+        >>> "resunet-lgg" in preset_names()
+        True
+    """
     return sorted(bundled_presets().keys() | PINS.keys())
 
 
