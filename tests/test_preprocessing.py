@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braintumorseg import DataError, Preprocessing, Study, make_study, strip_skull
-from braintumorseg.preprocessing import Placement, find_foreground
+from braintumorseg.preprocessing import Placement, _quantile, _resample, find_foreground
 
 SIZE = 64
 
@@ -316,3 +316,23 @@ def test_wrong_shapes_are_named():
         Preprocessing(size=SIZE).apply_mask(np.zeros((2, 40, 50), bool), placement)
     with pytest.raises(ValueError, match=r"probabilities must be of shape \(2, 64, 64\); got shape \(2, 32, 32\)"):
         Preprocessing(size=SIZE).restore(np.zeros((2, 32, 32), np.float32), placement)
+
+
+@settings(max_examples=50, deadline=None)
+@given(size=st.integers(1, 2000), share=st.floats(0, 1), seed=st.integers(0, 99))
+def test_a_quantile_is_that_of_numpy(size, share, seed):
+    values = np.random.default_rng(seed).normal(size=size).astype(np.float32)
+    assert _quantile(values, share) == pytest.approx(np.quantile(values.astype(np.float64), share), abs=1e-5)
+    assert _quantile(values, 0.5) == pytest.approx(np.median(values), abs=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(shape=st.tuples(*[st.integers(1, 9)] * 3), sides=st.tuples(*[st.integers(1, 9)] * 2), seed=st.integers(0, 99))
+def test_a_stack_is_resampled_slice_by_slice(shape, sides, seed):
+    random = np.random.default_rng(seed)
+    stack = random.normal(size=shape).astype(np.float32)
+    rows, columns = (
+        random.normal(size=(side, length)).astype(np.float32) for side, length in zip(sides, shape[1:], strict=True)
+    )
+    expected = np.stack([rows @ each @ columns.T for each in stack])
+    np.testing.assert_allclose(_resample(stack, rows, columns), expected, atol=1e-4)

@@ -146,24 +146,33 @@ class Preprocessing:
         """
         channels, notes = self._channels(study)
         reference = study.sequence("flair" if "flair" in study.sequences else study.sequences[0])
-        foreground = find_foreground(reference)
+        background = _Background.of(reference)
+        foreground = _foreground(background.distance(reference))
         if not foreground.any():
             notes.append("the image is constant: no head was found, and intensities were not normalised")
         elif study.shape[0] == 1:
             notes.append("one slice only: intensities were normalised over it, not over a whole volume")
         placement = self._place(foreground, study)
         rows, columns = _matrices(placement)
-        inside = _hull(foreground)
+        # Only what the square reaches is normalised and resampled.
+        window = (slice(None), _reached(rows), _reached(columns))
+        rows, columns = rows[:, window[1]], columns[:, window[2]]
+        inside = _hull(foreground)[window]
         images = np.empty((study.shape[0], self.size, self.size, len(channels)), np.float32)
         for index, name in enumerate(channels):
-            scaled, floor, flat = self._normalise(study.sequence(name), foreground)
-            if flat and foreground.any():
-                notes.append(f"{name} is constant over the head and carries no information")
-            # The floor is subtracted before and added after, so that padding and air are the floor too.
-            scaled -= floor
+            if name in channels[:index]:
+                images[..., index] = images[..., channels.index(name)]
+                continue
+            scaled = self._normalise(study.sequence(name), foreground, window)
+            if scaled is None:
+                images[..., index] = 0
+                if foreground.any():
+                    notes.append(f"{name} is constant over the head and carries no information")
+                continue
+            # The floor is added after the resampling, so that padding and air are the floor too.
             scaled *= inside
-            images[..., index] = rows @ scaled @ columns.T
-            images[..., index] += floor
+            images[..., index] = _resample(scaled, rows, columns)
+            images[..., index] -= _UNIT
         return Prepared(images, placement, tuple(notes))
 
     def apply_mask(self, mask: NDArray[np.bool_], placement: Placement) -> NDArray[np.float32]:
@@ -181,7 +190,7 @@ class Preprocessing:
         """
         _check_shape("mask", mask, placement.shape)
         rows, columns = _matrices(placement)
-        coverage: NDArray[np.float32] = np.clip(rows @ mask.astype(np.float32) @ columns.T, 0, 1)
+        coverage: NDArray[np.float32] = np.clip(_resample(mask.astype(np.float32), rows, columns), 0, 1, order="C")
         return coverage
 
     def restore(self, probabilities: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
@@ -203,7 +212,9 @@ class Preprocessing:
             _resampling(length, placement.size, -origin / step, 1 / step)
             for length, origin, step in zip((height, width), placement.origin, placement.step, strict=True)
         )
-        restored: NDArray[np.float32] = np.clip(rows @ probabilities.astype(np.float32) @ columns.T, 0, 1)
+        restored: NDArray[np.float32] = np.clip(
+            _resample(np.asarray(probabilities, np.float32), rows, columns), 0, 1, order="C"
+        )
         return restored
 
     def _channels(self, study: Study) -> tuple[list[str], list[str]]:
@@ -230,17 +241,20 @@ class Preprocessing:
         return Placement(study.shape, self.size, (float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])))
 
     def _normalise(
-        self, image: NDArray[np.float32], foreground: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float32], float, bool]:
-        """Return the sequence in units of the head's median, its floor, and whether it was constant over the head."""
+        self, image: NDArray[np.float32], foreground: NDArray[np.bool_], window: tuple[slice, ...]
+    ) -> NDArray[np.float32] | None:
+        """Return the sequence's distance from its air within a window, the head's median 2; none if the head is constant."""
+        image = np.ascontiguousarray(image)  # a sequence of a volume is strided, and read several times here
         voxels = image[foreground]
         if voxels.size == 0 or voxels.min() == voxels.max():
-            return np.zeros_like(image), 0.0, True
-        signal = _distance_from_background(image)
-        median = np.median(signal[foreground])
+            return None
+        background = _Background.of(image)
+        median = _quantile(background.distance(voxels), 0.5)
         if median == 0:
-            return np.zeros_like(image), 0.0, True
-        return _UNIT * (np.minimum(signal / median, np.float32(self.ceiling)) - 1), -_UNIT, False
+            return None
+        scaled = background.distance(image[window])
+        scaled *= _UNIT / median
+        return np.minimum(scaled, _UNIT * self.ceiling, out=scaled)
 
 
 def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -258,12 +272,16 @@ def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     Returns:
         Boolean array of the same shape; all false for a constant image.
     """
-    distance = _distance_from_background(image)
+    return _foreground(_Background.of(image).distance(image))
+
+
+def _foreground(distance: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Find the voxels of the head from how far each one lies from the background."""
     differs = distance > 0
     if not differs.any():
         return differs
     # A few very bright voxels may neither set the scale nor spread.
-    brightest = np.float32(np.percentile(distance[differs], 99))
+    brightest = _quantile(distance[differs], 0.99)
     smooth = ndimage.uniform_filter(np.minimum(distance, brightest), (1, _SMOOTHING, _SMOOTHING), mode="constant")
     threshold = 0.5 * float(smooth.max())
     corners = _corner_level(smooth, differs)
@@ -294,15 +312,46 @@ def _corner_level(smooth: NDArray[np.float32], varied: NDArray[np.bool_]) -> flo
     return float(np.median([smooth[:, rows, columns] for rows in ends[0] for columns in ends[1]]))
 
 
-def _distance_from_background(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how far each voxel lies from the background: 0 in clean air, growing with the signal."""
-    background = find_background(image)
-    distance = np.abs(image - background)
-    margin = 0.1 * float(np.percentile(distance, 99.9))
-    if np.mean(image < background - margin) > _BOTH_SIDES_SHARE:
-        # Brain on both sides of the background's value: air is exactly that value, and signal starts at the lowest.
-        return np.where(image == background, np.float32(0), image - image.min())
-    return np.asarray(distance)
+@dataclass(frozen=True)
+class _Background:
+    """What tells how far a voxel of one sequence lies from the background: 0 in clean air, growing with the signal.
+
+    Attributes:
+        value: The background's value.
+        lowest: The volume's lowest value where there is brain on both sides of the background's value, else ``None``.
+    """
+
+    value: np.float32
+    lowest: np.float32 | None
+
+    @classmethod
+    def of(cls, image: NDArray[np.float32]) -> _Background:
+        """Measure a sequence, ``(slices, height, width)``."""
+        value = find_background(image)
+        # The margin can only lower the share, so that it need not be measured where nothing or little lies below.
+        if np.mean(image < value) <= _BOTH_SIDES_SHARE:
+            return cls(value, None)
+        margin = np.float32(0.1) * _quantile(np.abs(image - value), 0.999)
+        both = np.mean(image < value - margin) > _BOTH_SIDES_SHARE
+        return cls(value, image.min() if both else None)
+
+    def distance(self, voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return how far voxels of the sequence lie from the background, as a new array of their shape."""
+        if self.lowest is not None:
+            # Brain on both sides of the background's value: air is exactly that value, and signal starts at the lowest.
+            return np.where(voxels == self.value, np.float32(0), voxels - self.lowest)
+        distance: NDArray[np.float32] = voxels - self.value
+        np.abs(distance, out=distance)
+        return distance
+
+
+def _quantile(values: NDArray[np.float32], share: float) -> np.float32:
+    """Return what ``np.quantile`` does, from a full sort: NumPy sorts float32 several times as quickly as it partitions it."""
+    ordered = np.sort(values, axis=None)
+    place = share * (ordered.size - 1)
+    below = int(place)
+    above = min(below + 1, ordered.size - 1)
+    return np.float32(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
 
 
 def find_background(image: NDArray[np.float32]) -> np.float32:
@@ -323,8 +372,14 @@ def _hull(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill each slice: true where there is foreground to the left, right, above and below (dark ventricles, sinuses)."""
     inside = np.ones_like(foreground)
     for axis in (1, 2):
-        inside &= np.logical_or.accumulate(foreground, axis=axis)
-        inside &= np.flip(np.logical_or.accumulate(np.flip(foreground, axis), axis=axis), axis)
+        length = foreground.shape[axis]
+        places = np.arange(length, dtype=np.int32).reshape((-1, 1) if axis == 1 else -1)
+        # The first and the last true place of each line; no place lies between them where there is none.
+        first = foreground.argmax(axis).astype(np.int32)
+        last = (length - 1 - np.flip(foreground, axis).argmax(axis)).astype(np.int32)
+        last[~foreground.any(axis)] = -1
+        inside &= places >= np.expand_dims(first, axis)
+        inside &= places <= np.expand_dims(last, axis)
     return inside
 
 
@@ -344,6 +399,26 @@ def _matrices(placement: Placement) -> tuple[NDArray[np.float32], NDArray[np.flo
         _resampling(placement.size, height, placement.origin[0], placement.step[0]),
         _resampling(placement.size, width, placement.origin[1], placement.step[1]),
     )
+
+
+def _reached(matrix: NDArray[np.float32]) -> slice:
+    """Return the span of the source's places that have a weight; the first one alone if none has."""
+    places = np.flatnonzero(matrix.any(axis=0))
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1)
+
+
+def _resample(
+    stack: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``rows @ each @ columns.T`` of each slice of a stack, as a view with its axes turned.
+
+    All slices go through two large matrix products, not each through two small ones, which cost more in waiting for each
+    other's threads than in arithmetic on a busy machine.
+    """
+    slices, height, width = stack.shape
+    narrow = columns @ stack.reshape(-1, width).T  # (column, slice and row)
+    turned = narrow.reshape(-1, height) @ rows.T  # (column and slice, row)
+    return np.asarray(turned, np.float32).reshape(len(columns), slices, len(rows)).transpose(1, 2, 0)
 
 
 def _resampling(length: int, source: int, origin: float, step: float) -> NDArray[np.float32]:
