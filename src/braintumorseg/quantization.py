@@ -6,7 +6,9 @@ The package's extra ``export`` brings what measures it (NNCF); to predict with t
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -160,13 +162,14 @@ def observe(
     nncf.set_log_level(logging.ERROR)
     model = _openvino.build(network)
     model.reshape([1, *images[0].shape])
-    quantized = nncf.quantize(
-        model,
-        nncf.Dataset([image[None] for image in images]),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(images),
-        ignored_scope=nncf.IgnoredScope(patterns=[f"{start}.*" for start in kept], validate=False),
-    )
+    with redirect_stdout(sys.stderr):  # NNCF draws its progress, and standard output is for results
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset([image[None] for image in images]),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(images),
+            ignored_scope=nncf.IgnoredScope(patterns=[f"{start}.*" for start in kept], validate=False),
+        )
     return _read(quantized)
 
 
