@@ -1,4 +1,6 @@
-"""Write the mean of two presets' weights as a preset: "Model soups" (Wortsman et al., ICML 2022), of a run and of what went on from it.
+"""Write the mean of two presets' weights as a preset, such as those of a run and of one that went on from it.
+
+After Wortsman et al.: "Model soups", ICML 2022.
 
 Both must have one architecture and one preprocessing. The card keeps its texts, names both recipes, and loses its figures:
 measure the result with braintumorseg evaluate --card.
@@ -29,7 +31,6 @@ def main(first, second, out):
         name=other.name,
         card=replace(other.card, recipe=recipe, figures=(), patients={}, robustness=()),
     ).save(out)
-    print(f"{out}: {recipe}")
 
 
 if __name__ == "__main__":
