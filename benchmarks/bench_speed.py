@@ -197,8 +197,8 @@ def main() -> None:
             f"{each['peer_full']:.1f} PyTorch reference network alone at 256", each["peer_full"] / each["whole"])  # fmt: skip
         row("reading, preprocessing, restoring and writing, ms a slice", f"{each['around']:.1f}",
             f"{each['float32']:.1f} our network in float32", each["float32"] / each["around"])  # fmt: skip
-        rate, done = gemm_rate(), flops(options.preset) * SLICES / times["float32"]
-        row("float32 network, GFLOP/s", f"{done / 1e9:.0f}", f"{rate / 1e9:.0f} matrix product", done / rate)
+        peak, done = gemm_rate(), flops(options.preset) * SLICES / times["float32"]
+        row("float32 network, GFLOP/s", f"{done / 1e9:.0f}", f"{peak / 1e9:.0f} matrix product", done / peak)
 
         ours = (
             "import sys; from braintumorseg.cli import main; "
@@ -219,20 +219,26 @@ def main() -> None:
             imports["torch"] / imports["ours"])  # fmt: skip
         row("", "", f"{imports['keras']:.2f} keras", imports["keras"] / imports["ours"])
 
+        def write(segmentation: Segmentation, folder: Path) -> None:
+            write_segmentation(segmentation, work / "masks" / f"{folder.name}.nii.gz", overwrite=True)
+
+        def runs() -> None:
+            for folder in folders:
+                write(load_pretrained(options.preset).predict(folder), folder)
+
         def singly() -> None:
             for folder in folders:
-                write_segmentation(segmenter.predict(folder), work / "masks" / f"{folder.name}.nii.gz", overwrite=True)
+                write(segmenter.predict(folder), folder)
 
         def together() -> None:
-            def write(study: object, segmentation: Segmentation, folder: Path) -> None:
-                write_segmentation(segmentation, work / "masks" / f"{folder.name}.nii.gz", overwrite=True)
-
-            for found in predict_many(segmenter, folders, then=write):
+            for found in predict_many(segmenter, folders, then=lambda study, found, folder: write(found, folder)):
                 assert found.error is None
 
-        times = in_turn(max(1, options.rounds // 2), singly=singly, together=together)
-        row(f"folder of {STUDIES} studies, studies a minute", f"{60 * STUDIES / times['together']:.0f}",
-            f"{60 * STUDIES / times['singly']:.0f} one after the other", times["singly"] / times["together"])  # fmt: skip
+        times = in_turn(max(1, options.rounds // 2), runs=runs, singly=singly, together=together)
+        rate = {name: f"{60 * STUDIES / value:.0f}" for name, value in times.items()}
+        row(f"folder of {STUDIES} studies, studies a minute", rate["together"],
+            f"{rate['runs']} single runs, each loads the preset", times["runs"] / times["together"])  # fmt: skip
+        row("", "", f"{rate['singly']} one after the other, loaded once", times["singly"] / times["together"])
 
         large = write_folder(work / "large", 0, LARGE)
         memory = {

@@ -40,6 +40,8 @@ ORDER = [
     "io.dicom_seg",
     "io.writing",
     "io",
+    "foreground",
+    "interpolation",
     "preprocessing",
     "skull",
     "postprocessing",

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from braintumorseg import make_study
-from braintumorseg.preprocessing import find_foreground
+from braintumorseg.foreground import find_foreground
 
 SHAPE = (12, 96, 96)
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braintumorseg import DataError, Preprocessing, Study, make_study, strip_skull
-from braintumorseg.preprocessing import Placement, _quantile, _resample, find_foreground
+from braintumorseg.foreground import find_foreground
+from braintumorseg.preprocessing import Placement
 
 SIZE = 64
 
@@ -136,29 +137,6 @@ def test_brain_normalised_on_a_background_of_zero_is_as_good(study):
     second, _ = head_values(Study(black))
     inside = Preprocessing(size=SIZE).apply_mask(head, second.placement) > 0.99
     assert np.abs(first.images - second.images)[inside].mean() < 0.02
-
-
-def test_bright_tumour_is_not_taken_for_the_head():
-    """Skull-stripped, uniform brain on an exact background: nothing but brain lies below the tumour."""
-    random = np.random.default_rng(0)
-    flair = np.zeros((6, 80, 80), np.float32)
-    flair[:, 15:65, 20:60] = random.normal(100, 15, (6, 50, 40))
-    flair[2:4, 30:40, 30:40] = random.normal(300, 15, (2, 10, 10))
-    assert (find_foreground(flair) != (flair > 0)).mean() < 1e-3
-
-
-@pytest.mark.parametrize("gamma", [0.7, 1.0])
-def test_noise_of_the_air_is_not_taken_for_the_head(gamma):
-    """Scalp brighter than brain, ventricles darker, noise of 5 % of the scalp everywhere: brighter still by a gamma."""
-    random = np.random.default_rng(0)
-    rows, columns = np.mgrid[-1:1:128j, -1:1:128j]
-    radius = np.hypot(rows / 0.75, columns / 0.6)
-    head = np.select([radius < 0.2, radius < 0.85, radius < 1], [30.0, 60.0, 150.0])
-    noisy = np.abs(head + random.normal(0, 7.5, (8, 128, 128)))
-    image = (255 * (noisy / 255) ** gamma).astype(np.float32)
-    foreground = find_foreground(image)
-    assert foreground[:, radius < 1].mean() > 0.95
-    assert foreground[:, radius > 1.1].mean() < 0.01
 
 
 # --- back again -----------------------------------------------------------------------------------------------------
@@ -316,23 +294,3 @@ def test_wrong_shapes_are_named():
         Preprocessing(size=SIZE).apply_mask(np.zeros((2, 40, 50), bool), placement)
     with pytest.raises(ValueError, match=r"probabilities must be of shape \(2, 64, 64\); got shape \(2, 32, 32\)"):
         Preprocessing(size=SIZE).restore(np.zeros((2, 32, 32), np.float32), placement)
-
-
-@settings(max_examples=50, deadline=None)
-@given(size=st.integers(1, 2000), share=st.floats(0, 1), seed=st.integers(0, 99))
-def test_a_quantile_is_that_of_numpy(size, share, seed):
-    values = np.random.default_rng(seed).normal(size=size).astype(np.float32)
-    assert _quantile(values, share) == pytest.approx(np.quantile(values.astype(np.float64), share), abs=1e-5)
-    assert _quantile(values, 0.5) == pytest.approx(np.median(values), abs=1e-6)
-
-
-@settings(max_examples=20, deadline=None)
-@given(shape=st.tuples(*[st.integers(1, 9)] * 3), sides=st.tuples(*[st.integers(1, 9)] * 2), seed=st.integers(0, 99))
-def test_a_stack_is_resampled_slice_by_slice(shape, sides, seed):
-    random = np.random.default_rng(seed)
-    stack = random.normal(size=shape).astype(np.float32)
-    rows, columns = (
-        random.normal(size=(side, length)).astype(np.float32) for side, length in zip(sides, shape[1:], strict=True)
-    )
-    expected = np.stack([rows @ each @ columns.T for each in stack])
-    np.testing.assert_allclose(_resample(stack, rows, columns), expected, atol=1e-4)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Robustness, Segmenter, Study, dice, make_study, measure_robustness
-from braintumorseg.preprocessing import find_foreground
+from braintumorseg.foreground import find_foreground
 from braintumorseg.robustness import BARS, CHANGES, rotate, zoom
 from braintumorseg.skull import strip_skull
 

@@ -14,7 +14,7 @@ from braintumorseg import (
     dice,
     write_segmentation,
 )
-from braintumorseg.preprocessing import find_foreground
+from braintumorseg.foreground import find_foreground
 
 
 def bright_flair(threshold=0.4):

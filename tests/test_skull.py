@@ -3,8 +3,8 @@ import pytest
 from scipy import ndimage
 
 from braintumorseg import Study, find_brain, make_study, strip_skull
+from braintumorseg.foreground import find_foreground
 from braintumorseg.lgg import LGGDataset
-from braintumorseg.preprocessing import find_foreground
 from braintumorseg.skull import brain_alone
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,11 @@ def require(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         msg = f"{module} is not installed; run: pip install 'braintumorseg[{extra}]'"
         raise ImportError(msg) from error
+
+
+def import_ahead(module: str) -> None:
+    """Import in a thread what will be needed soon, while other code waits for something that needs no Python."""
+    Thread(target=importlib.import_module, args=(module,), name=f"import {module}").start()
 
 
 class lazy(ModuleType):  # noqa: N801 - it reads like a statement

@@ -16,8 +16,8 @@ from scipy import ndimage
 
 from braintumorseg._checks import wrong
 from braintumorseg._files import check_free, replacing
+from braintumorseg.foreground import find_foreground
 from braintumorseg.measures import Diameters, in_plane_diameters
-from braintumorseg.preprocessing import find_foreground
 from braintumorseg.quality import Quality, assess_quality
 from braintumorseg.study import Geometry, Segmentation, Spacing, Study
 

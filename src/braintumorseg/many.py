@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from braintumorseg._checks import DataError, check_integer
+from braintumorseg._optional import import_ahead
 from braintumorseg.engines.choice import Engine, Precision
 from braintumorseg.io import read_study
 from braintumorseg.prediction import Outputs
@@ -104,6 +105,8 @@ def predict_many(
 
     try:
         read_on()
+        import_ahead("scipy.ndimage")  # for components; like the first study, it comes while the network is compiled
+        segmenter.warm_up(engine, precision)
         while begun:
             source, future = begun.popleft()
             read_on()

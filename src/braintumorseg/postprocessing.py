@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from braintumorseg._checks import check_integer, check_range, wrong
+from braintumorseg._optional import lazy
+
+_ndimage = lazy("scipy.ndimage")  # it takes longer to import than a study to read
 
 
 def to_mask(probabilities: NDArray[np.float32], threshold: float = 0.5, min_voxels: int = 0) -> NDArray[np.bool_]:
@@ -40,7 +42,7 @@ def to_mask(probabilities: NDArray[np.float32], threshold: float = 0.5, min_voxe
     check_integer("min_voxels", min_voxels, 0)
     mask: NDArray[np.bool_] = probabilities >= threshold
     if min_voxels > 1 and mask.any():
-        components, _ = ndimage.label(mask, np.ones((3, 3, 3)))
+        components, _ = _ndimage.label(mask, np.ones((3, 3, 3)))
         sizes = np.bincount(components.ravel())
         sizes[0] = 0
         mask = (sizes >= min_voxels)[components]

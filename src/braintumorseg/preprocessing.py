@@ -12,26 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from braintumorseg._checks import DataError, check_integer, check_range, wrong
+from braintumorseg.foreground import Background, head_at, hull, quantile
+from braintumorseg.interpolation import interpolation, reached, resample
 from braintumorseg.study import SEQUENCES, Study
 
-# A voxel belongs to the head where it lies above this share of the way from the air's median to the head's median:
-# noise of the air lies well under it, dim brain beside bright scalp fat (about a fifth of it) above.
-_FOREGROUND_SHARE = 0.2
-# Air that is brighter than this share of the head is none: where air is exactly the background's value (skull-stripped
-# volumes), what lies below a bright tumour is brain.
-_AIR_SHARE = 0.15
-# The mean over so many pixels square tells the head, which is smooth, from the air's noise, which is not.
-_SMOOTHING = 5
-# The corners of what differs from the background are air, and no head is darker than this many times their median: ghosts
-# and noise that a change of gamma lifts. Corners above this share of the first threshold belong to a head that fills the image.
-_CORNER = 8  # each an eighth of the height and the width
-_OVER_AIR = 2.0
-_CORNER_SHARE = 0.25
-# At least this share of the voxels lies below the background's value where images were normalised after skull stripping.
-_BOTH_SIDES_SHARE = 0.02
 # A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
 # of noise do not move the box, and the margin gives back the rim that the rule cuts.
 _PROFILE_SHARE = 0.02
@@ -146,8 +132,8 @@ class Preprocessing:
         """
         channels, notes = self._channels(study)
         reference = study.sequence("flair" if "flair" in study.sequences else study.sequences[0])
-        background = _Background.of(reference)
-        foreground = _foreground(background.distance(reference))
+        background = Background.of(reference)
+        foreground = head_at(background.distance(reference))
         if not foreground.any():
             notes.append("the image is constant: no head was found, and intensities were not normalised")
         elif study.shape[0] == 1:
@@ -155,9 +141,9 @@ class Preprocessing:
         placement = self._place(foreground, study)
         rows, columns = _matrices(placement)
         # Only what the square reaches is normalised and resampled.
-        window = (slice(None), _reached(rows), _reached(columns))
+        window = (slice(None), reached(rows), reached(columns))
         rows, columns = rows[:, window[1]], columns[:, window[2]]
-        inside = _hull(foreground)[window]
+        inside = hull(foreground)[window]
         images = np.empty((study.shape[0], self.size, self.size, len(channels)), np.float32)
         for index, name in enumerate(channels):
             if name in channels[:index]:
@@ -171,7 +157,7 @@ class Preprocessing:
                 continue
             # The floor is added after the resampling, so that padding and air are the floor too.
             scaled *= inside
-            images[..., index] = _resample(scaled, rows, columns)
+            images[..., index] = resample(scaled, rows, columns)
             images[..., index] -= _UNIT
         return Prepared(images, placement, tuple(notes))
 
@@ -190,7 +176,7 @@ class Preprocessing:
         """
         _check_shape("mask", mask, placement.shape)
         rows, columns = _matrices(placement)
-        coverage: NDArray[np.float32] = np.clip(_resample(mask.astype(np.float32), rows, columns), 0, 1, order="C")
+        coverage: NDArray[np.float32] = np.clip(resample(mask.astype(np.float32), rows, columns), 0, 1)
         return coverage
 
     def restore(self, probabilities: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
@@ -209,12 +195,10 @@ class Preprocessing:
         slices, height, width = placement.shape
         _check_shape("probabilities", probabilities, (slices, placement.size, placement.size))
         rows, columns = (
-            _resampling(length, placement.size, -origin / step, 1 / step)
+            interpolation(length, placement.size, -origin / step, 1 / step)
             for length, origin, step in zip((height, width), placement.origin, placement.step, strict=True)
         )
-        restored: NDArray[np.float32] = np.clip(
-            _resample(np.asarray(probabilities, np.float32), rows, columns), 0, 1, order="C"
-        )
+        restored: NDArray[np.float32] = np.clip(resample(np.asarray(probabilities, np.float32), rows, columns), 0, 1)
         return restored
 
     def _channels(self, study: Study) -> tuple[list[str], list[str]]:
@@ -248,139 +232,13 @@ class Preprocessing:
         voxels = image[foreground]
         if voxels.size == 0 or voxels.min() == voxels.max():
             return None
-        background = _Background.of(image)
-        median = _quantile(background.distance(voxels), 0.5)
+        background = Background.of(image)
+        median = quantile(background.distance(voxels), 0.5)
         if median == 0:
             return None
         scaled = background.distance(image[window])
         scaled *= _UNIT / median
         return np.minimum(scaled, _UNIT * self.ceiling, out=scaled)
-
-
-def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find the voxels of the head: those that differ from the background.
-
-    The background is the volume's lowest value or, where images were normalised after skull stripping and brain lies on
-    both sides of it, the one value that fills the border. The threshold lies a share of the way from the median of the
-    voxels below it to the median of those above it, found by iteration from above on slices that are smoothed, so that
-    noise changes neither. Both medians leave out voxels at exactly the background, so that added air and empty slices do
-    not move them. A voxel is foreground where it and its smoothed neighbourhood lie above the threshold.
-
-    Args:
-        image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
-
-    Returns:
-        Boolean array of the same shape; all false for a constant image.
-    """
-    return _foreground(_Background.of(image).distance(image))
-
-
-def _foreground(distance: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find the voxels of the head from how far each one lies from the background."""
-    differs = distance > 0
-    if not differs.any():
-        return differs
-    # A few very bright voxels may neither set the scale nor spread.
-    brightest = _quantile(distance[differs], 0.99)
-    smooth = ndimage.uniform_filter(np.minimum(distance, brightest), (1, _SMOOTHING, _SMOOTHING), mode="constant")
-    threshold = 0.5 * float(smooth.max())
-    corners = _corner_level(smooth, differs)
-    least = _OVER_AIR * corners if corners < _CORNER_SHARE * threshold else 0.0
-    varied = np.sort(smooth[differs])
-    for _ in range(50):
-        split = int(np.searchsorted(varied, threshold, side="right"))
-        if split in (0, varied.size):
-            break
-        head = float(varied[(split + varied.size) // 2])
-        air = min(float(varied[split // 2]), _AIR_SHARE * head)
-        lower = max(air + _FOREGROUND_SHARE * (head - air), least)
-        if lower >= threshold * (1 - 1e-4):
-            break
-        threshold = lower
-    foreground: NDArray[np.bool_] = (distance > threshold) & (smooth > threshold)
-    return foreground
-
-
-def _corner_level(smooth: NDArray[np.float32], varied: NDArray[np.bool_]) -> float:
-    """Return the median of a volume in the four corners, all slices, of the box that holds what varies."""
-    spans = [np.flatnonzero(varied.any(axis=axes))[[0, -1]] + (0, 1) for axes in ((0, 2), (0, 1))]
-    ends = [
-        (slice(start, start + side), slice(stop - side, stop))
-        for start, stop in spans
-        for side in [-(-(stop - start) // _CORNER)]
-    ]
-    return float(np.median([smooth[:, rows, columns] for rows in ends[0] for columns in ends[1]]))
-
-
-@dataclass(frozen=True)
-class _Background:
-    """What tells how far a voxel of one sequence lies from the background: 0 in clean air, growing with the signal.
-
-    Attributes:
-        value: The background's value.
-        lowest: The volume's lowest value where there is brain on both sides of the background's value, else ``None``.
-    """
-
-    value: np.float32
-    lowest: np.float32 | None
-
-    @classmethod
-    def of(cls, image: NDArray[np.float32]) -> _Background:
-        """Measure a sequence, ``(slices, height, width)``."""
-        value = find_background(image)
-        # The margin can only lower the share, so that it need not be measured where nothing or little lies below.
-        if np.mean(image < value) <= _BOTH_SIDES_SHARE:
-            return cls(value, None)
-        margin = np.float32(0.1) * _quantile(np.abs(image - value), 0.999)
-        both = np.mean(image < value - margin) > _BOTH_SIDES_SHARE
-        return cls(value, image.min() if both else None)
-
-    def distance(self, voxels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how far voxels of the sequence lie from the background, as a new array of their shape."""
-        if self.lowest is not None:
-            # Brain on both sides of the background's value: air is exactly that value, and signal starts at the lowest.
-            return np.where(voxels == self.value, np.float32(0), voxels - self.lowest)
-        distance: NDArray[np.float32] = voxels - self.value
-        np.abs(distance, out=distance)
-        return distance
-
-
-def _quantile(values: NDArray[np.float32], share: float) -> np.float32:
-    """Return what ``np.quantile`` does, from a full sort: NumPy sorts float32 several times as quickly as it partitions it."""
-    ordered = np.sort(values, axis=None)
-    place = share * (ordered.size - 1)
-    below = int(place)
-    above = min(below + 1, ordered.size - 1)
-    return np.float32(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
-
-
-def find_background(image: NDArray[np.float32]) -> np.float32:
-    """Return the value that the background of a sequence has: its lowest, or the one that fills the border.
-
-    Args:
-        image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
-    """
-    lowest = image.min()
-    frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
-    values, counts = np.unique(frame, return_counts=True)
-    common = values[counts.argmax()]
-    # Magnitude images have the background at their lower end; a tight crop may have no background on its border at all.
-    return np.float32(common if np.mean(image == common) >= 0.05 else lowest)
-
-
-def _hull(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill each slice: true where there is foreground to the left, right, above and below (dark ventricles, sinuses)."""
-    inside = np.ones_like(foreground)
-    for axis in (1, 2):
-        length = foreground.shape[axis]
-        places = np.arange(length, dtype=np.int32).reshape((-1, 1) if axis == 1 else -1)
-        # The first and the last true place of each line; no place lies between them where there is none.
-        first = foreground.argmax(axis).astype(np.int32)
-        last = (length - 1 - np.flip(foreground, axis).argmax(axis)).astype(np.int32)
-        last[~foreground.any(axis)] = -1
-        inside &= places >= np.expand_dims(first, axis)
-        inside &= places <= np.expand_dims(last, axis)
-    return inside
 
 
 def _extent(profile: NDArray[np.int_]) -> tuple[int, int]:
@@ -396,45 +254,9 @@ def _matrices(placement: Placement) -> tuple[NDArray[np.float32], NDArray[np.flo
     """Return the two matrices that sample rows and columns of the study at the square's pixels."""
     _, height, width = placement.shape
     return (
-        _resampling(placement.size, height, placement.origin[0], placement.step[0]),
-        _resampling(placement.size, width, placement.origin[1], placement.step[1]),
+        interpolation(placement.size, height, placement.origin[0], placement.step[0]),
+        interpolation(placement.size, width, placement.origin[1], placement.step[1]),
     )
-
-
-def _reached(matrix: NDArray[np.float32]) -> slice:
-    """Return the span of the source's places that have a weight; the first one alone if none has."""
-    places = np.flatnonzero(matrix.any(axis=0))
-    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1)
-
-
-def _resample(
-    stack: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return ``rows @ each @ columns.T`` of each slice of a stack, as a view with its axes turned.
-
-    All slices go through two large matrix products, not each through two small ones, which cost more in waiting for each
-    other's threads than in arithmetic on a busy machine.
-    """
-    slices, height, width = stack.shape
-    narrow = columns @ stack.reshape(-1, width).T  # (column, slice and row)
-    turned = narrow.reshape(-1, height) @ rows.T  # (column and slice, row)
-    return np.asarray(turned, np.float32).reshape(len(columns), slices, len(rows)).transpose(1, 2, 0)
-
-
-def _resampling(length: int, source: int, origin: float, step: float) -> NDArray[np.float32]:
-    """Return the matrix ``(length, source)`` of linear interpolation at ``origin + step * i``.
-
-    The triangle widens with ``step`` where the result is coarser, which averages instead of skipping. Places outside
-    the source count as 0.
-    """
-    centres = origin + step * np.arange(length)[:, None]
-    reach = max(1.0, step)
-    pad = int(np.ceil(reach)) + 1
-    places = np.arange(-pad, source + pad)[None, :]
-    clipped = np.clip(centres, -pad + reach, source - 1 + pad - reach)  # far outside: any place outside will do
-    weights = np.clip(1 - np.abs(places - clipped) / reach, 0, None)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray(weights[:, pad : pad + source], np.float32)
 
 
 def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -18,9 +18,9 @@ from scipy import ndimage
 
 from braintumorseg._checks import DataError, wrong
 from braintumorseg._files import replacing
+from braintumorseg.foreground import find_background, find_foreground
 from braintumorseg.io import read_study
 from braintumorseg.measures import dice
-from braintumorseg.preprocessing import find_background, find_foreground
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.skull import strip_skull
 from braintumorseg.study import Study

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from braintumorseg._checks import check_in
-from braintumorseg.preprocessing import find_foreground
+from braintumorseg.foreground import find_foreground
 from braintumorseg.study import Study
 
 Mask = NDArray[np.bool_]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg.measures import dice
+from braintumorseg._optional import lazy
+
+_measures = lazy("braintumorseg.measures")  # a prediction without variants needs none of it
 
 Images = NDArray[np.float32]
 Run = Callable[[Images], Images]
@@ -58,4 +60,4 @@ def measure_spread(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.f
 
 def measure_agreement(mask: NDArray[np.bool_], variants: dict[str, NDArray[np.bool_]]) -> dict[str, float]:
     """Return the Dice of each variant's mask with the mask that was found; two empty masks agree, at 1."""
-    return {name: dice(mask, variant) for name, variant in variants.items()}
+    return {name: _measures.dice(mask, variant) for name, variant in variants.items()}

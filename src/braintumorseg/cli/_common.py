@@ -189,7 +189,7 @@ def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:
 
 
 def load(preset: str, engine: Engine = Engine.auto, precision: Precision | None = None) -> Segmenter:
-    """Load a preset and build its network, so that what runtimes print at their start does not bury the table."""
+    """Load a preset and what runs it, so that what runtimes print at their start does not bury the table."""
     try:
         segmenter = bts.load_pretrained(preset)
     except bts.DataError:
@@ -198,7 +198,7 @@ def load(preset: str, engine: Engine = Engine.auto, precision: Precision | None 
         fail(str(error), USAGE)
     try:
         with silent_native_code():
-            segmenter.warm_up(engine.value, precision.value if precision else None)
+            segmenter.prediction(engine=engine.value, precision=precision.value if precision else None)
     except bts.DataError:
         raise
     except (ValueError, ImportError) as error:

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 import braintumorseg as bts
+from braintumorseg._optional import import_ahead
 from braintumorseg.cli._common import (
     DATA,
     USAGE,
@@ -118,6 +119,8 @@ def predict(
     _check_targets(jobs, reports, overlay=overlay, maps=wanted, overwrite=overwrite or resume)
 
     segmenter = load(preset, engine, precision)
+    if any(_has_maps(target) for _, target, _ in jobs):
+        import_ahead("nibabel")  # else the first mask would wait for it
     record = None
     if resume:
         settings = {"options": options, "uncertainty": uncertainty, "precision": precision, "maps": wanted}

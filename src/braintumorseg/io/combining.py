@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._checks import DataError
-from braintumorseg.io.alignment import find_motion
+from braintumorseg._optional import lazy
 from braintumorseg.io.resampling import is_one_grid, resample
 from braintumorseg.study import SEQUENCES, Geometry, Study
+
+_alignment = lazy("braintumorseg.io.alignment")  # sequences on one grid need none of it
 
 # Below this share of the FLAIR's voxels, what another sequence does not cover is worth a word.
 _COVERED = 0.9
@@ -67,7 +69,7 @@ def combine(
         told += [f"{sequence}: {note}" for note in other.notes]
         place = other.geometry
         if align and not is_one_grid(place, flair.geometry):
-            motion = find_motion(other.array, place, flair.array, flair.geometry)
+            motion = _alignment.find_motion(other.array, place, flair.array, flair.geometry)
             if motion is not None:
                 place = replace(place, file_affine=np.linalg.inv(motion.matrix) @ place.file_affine)
                 told.append(

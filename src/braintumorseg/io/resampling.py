@@ -6,9 +6,11 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from braintumorseg._optional import lazy
 from braintumorseg.study import Geometry
+
+_ndimage = lazy("scipy.ndimage")
 
 # A voxel's centre may lie half a voxel outside of the outermost centres: the source's own voxels reach so far.
 _RIM = 0.5
@@ -40,7 +42,7 @@ def resample(array: NDArray[np.float32], source: Geometry, target: Geometry) -> 
     places = list(product(*(((np.arange(count) + 0.5) / count - 0.5).tolist() for count in counts)))
     total = np.zeros(target.shape, np.float32)
     for place in places:
-        total += ndimage.affine_transform(
+        total += _ndimage.affine_transform(
             array, matrix, offset + matrix @ place, target.shape, output=np.float32, order=1, mode="nearest"
         )
     total /= len(places)
