@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,6 +225,27 @@ def test_order_of_the_study_does_not_matter(study):
 def test_no_flair_is_refused(study):
     with pytest.raises(DataError, match=r"case-7: the model needs FLAIR; the study holds pre, post"):
         Preprocessing().apply(Study(study.volume[..., ::2], sequences=("pre", "post"), name="case-7"))
+
+
+def test_what_a_sequence_does_not_cover_is_a_copy_of_flair(study):
+    """As bright as the flair is, whatever is stored there; the rest is as if all were covered."""
+    covered = np.ones(study.volume.shape, bool)
+    covered[:3, ..., 2] = False
+    covered[3:, :40, :, 2] = False
+    volume = np.where(covered, study.volume, 0)
+    preprocessing = Preprocessing(size=SIZE)
+    found = preprocessing.apply(replace(study, volume=volume, covered=covered)).images
+    whole = preprocessing.apply(study).images
+    np.testing.assert_array_equal(found[..., :2], whole[..., :2])
+    np.testing.assert_allclose(found[:3, ..., 2], whole[:3, ..., 1], atol=1e-5)
+    rows = slice(SIZE // 2 + 4, None)  # below the seam
+    head = whole[3:, rows, :, 1] > -1
+    ratio = (found[3:, rows, :, 2] + 2)[head] / (whole[3:, rows, :, 2] + 2)[head]
+    np.testing.assert_allclose(ratio, np.median(ratio), rtol=1e-3)  # its own values, on the scale of what is covered
+    none = np.ones(study.volume.shape, bool)
+    none[..., 0] = False
+    alone = preprocessing.apply(replace(study, covered=none)).images
+    np.testing.assert_array_equal(alone[..., 0], whole[..., 1])
 
 
 def test_constant_image_works_and_says_so():

@@ -43,6 +43,21 @@ def test_every_change_is_pure_and_repeatable(study, name):
 
 
 @pytest.mark.parametrize("name", CHANGES)
+def test_every_change_knows_what_is_covered(study, name):
+    """What is not covered goes where the mask goes: where it was the mask, it still is, with a rim of interpolation."""
+    covered = np.ones(study.volume.shape, bool)
+    covered[..., 2] = ~study.mask
+    changed = CHANGES[name](replace(study, covered=covered))
+    if "post" not in changed.sequences:
+        assert changed.covered is None
+        return
+    missing = ~changed.covered[..., changed.sequences.index("post")]
+    assert missing[changed.mask].all()
+    assert changed.mask.sum() <= missing.sum() < 2 * changed.mask.sum()
+    assert changed.covered.sum() + missing.sum() == changed.volume.size
+
+
+@pytest.mark.parametrize("name", CHANGES)
 def test_every_change_takes_a_constant_slice_without_mask(name):
     plain = Study(np.full((1, 40, 32, 3), 7.0), slice_names=("one",))
     changed = CHANGES[name](plain)

@@ -68,6 +68,8 @@ def test_study_can_be_read_by_a_person():
         ({"spacing": (5, 0, 1)}, r"spacing must be three lengths in mm above 0"),
         ({"spacing": (5, np.inf, 1)}, "spacing must be three lengths"),
         ({"spacing": (1, 1)}, "spacing must be three lengths"),
+        ({"covered": MASK}, r"covered must be boolean, of the volume's shape \(2, 4, 5, 3\); got bool \(2, 4, 5\)"),
+        ({"covered": VOLUME}, r"covered must be boolean, .* got float32 \(2, 4, 5, 3\)"),
         ({"slice_names": ("a",)}, "slice_names must be one name for each of the 2 slices; got 1"),
         ({"geometry": Geometry(np.eye(4), (5, 4, 3))}, r"geometry must be one of a grid of shape \(2, 4, 5\)"),
     ],
@@ -80,6 +82,21 @@ def test_study_refuses(arguments, message):
 def test_unknown_sequence_is_named():
     with pytest.raises(ValueError, match=r"name must be a sequence of this study \(pre, flair, post\); got 't2'"):
         Study(VOLUME).sequence("t2")
+
+
+def test_sequences_are_chosen_with_what_they_cover():
+    volume = np.arange(120).reshape(2, 4, 5, 3)
+    study = Study(volume, covered=volume % 3 != 1, mask=MASK)
+    assert not study.covered.flags.writeable
+    chosen = study.with_sequences(["post", "flair"])
+    assert chosen.sequences == ("post", "flair")
+    np.testing.assert_array_equal(chosen.volume, volume[..., [2, 1]])
+    np.testing.assert_array_equal(chosen.covered, study.covered[..., [2, 1]])
+    assert study.with_sequences(["pre"]).covered is None  # it is covered everywhere
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(study)).covered, study.covered)
+    for names in ((), ("t2",)):
+        with pytest.raises(ValueError, match=r"names must be sequences of this study \(pre, flair, post\); got \("):
+            study.with_sequences(names)
 
 
 def test_segmentation_counts():

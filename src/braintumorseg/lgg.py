@@ -11,7 +11,6 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -171,8 +170,7 @@ class LGGDataset:
         kept = [each for each in study.sequences if each == "flair" or not np.array_equal(study.sequence(each), flair)]
         if len(kept) == len(study.sequences):
             return study
-        channels = [study.sequences.index(each) for each in kept]
-        return replace(study, volume=study.volume[..., channels], sequences=tuple(kept))
+        return study.with_sequences(kept)
 
     def absent_sequences(self, name: str) -> tuple[str, ...]:
         """Name the sequences that a patient lacks: those whose every voxel is the FLAIR's, or that aren't stored.

@@ -66,7 +66,8 @@ class Preprocessing:
     as bright 2. Most of a head is brain, with its skull or without: brain lies at 0 in both, and a tumour as far above it.
     (A mean and a standard deviation are those of scalp and fat as well; by them, the same tumour stands out 1.8 times as far
     once the skull is removed.) No voxel of air takes part, so that more air, empty slices and the scanner's scale and
-    offset change nothing. A sequence that a study lacks is filled with a copy of its FLAIR, as in the LGG dataset.
+    offset change nothing. A sequence that a study lacks is filled with a copy of its FLAIR, as in the LGG dataset; so is, voxel
+    by voxel, what a sequence does not cover, in the same units.
 
     Attributes:
         size: Side of the model's square input, in pixels.
@@ -144,12 +145,15 @@ class Preprocessing:
         window = (slice(None), reached(rows), reached(columns))
         rows, columns = rows[:, window[1]], columns[:, window[2]]
         inside = hull(foreground)[window]
+        filling = None
+        if study.covered is not None and "flair" in study.sequences:
+            filling = self._normalise(study.sequence("flair"), foreground, window)
         images = np.empty((study.shape[0], self.size, self.size, len(channels)), np.float32)
         for index, name in enumerate(channels):
             if name in channels[:index]:
                 images[..., index] = images[..., channels.index(name)]
                 continue
-            scaled = self._normalise(study.sequence(name), foreground, window)
+            scaled = self._normalise_covered(study, name, foreground, window, filling)
             if scaled is None:
                 images[..., index] = 0
                 if foreground.any():
@@ -223,6 +227,24 @@ class Preprocessing:
         pads = [np.floor((side - own) / 2 / factor) for own, factor in zip(sides, scale, strict=True)]
         origin = tuple(start - pad + (one - 1) / 2 for (start, _), pad, one in zip(box, pads, step, strict=True))
         return Placement(study.shape, self.size, (float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])))
+
+    def _normalise_covered(
+        self,
+        study: Study,
+        name: str,
+        foreground: NDArray[np.bool_],
+        window: tuple[slice, ...],
+        filling: NDArray[np.float32] | None,
+    ) -> NDArray[np.float32] | None:
+        """Return what ``_normalise`` does of a sequence where it was imaged, and the FLAIR's where it was not."""
+        if filling is None or study.covered is None:
+            return self._normalise(study.sequence(name), foreground, window)
+        covered = study.covered[..., study.sequences.index(name)]
+        imaged = foreground & covered
+        if name == "flair" or not imaged.any():
+            return filling
+        own = self._normalise(study.sequence(name), imaged, window)
+        return None if own is None else np.where(covered[window], own, filling)
 
     def _normalise(
         self, image: NDArray[np.float32], foreground: NDArray[np.bool_], window: tuple[slice, ...]

@@ -5,7 +5,7 @@ Every array of a study has its axes in the order (slice, row, column[, sequence]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -113,6 +113,8 @@ class Study:
         geometry: Where the voxels lie in the source file and the world; ``None`` where the source carries none.
         slice_names: Name of each slice's source file without suffix, for sources that are one file a slice.
         notes: What a reader must know of how it was read: slices that are missing, a sequence that covers a part alone, ...
+        covered: Boolean array of ``volume``'s shape, false where a sequence's field of view does not reach, and its values are
+            air; ``None`` where every sequence reaches everywhere. Models see a copy of the FLAIR there: see ``Preprocessing``.
 
     Raises:
         ValueError: If a shape, a name, a spacing or a value is not as stated above.
@@ -132,6 +134,7 @@ class Study:
     geometry: Geometry | None = None
     slice_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    covered: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         _set(self, sequences=tuple(self.sequences), notes=tuple(self.notes))
@@ -157,6 +160,14 @@ class Study:
         _check_grid(self, self.shape)
         if self.mask is not None:
             _set(self, mask=_frozen_mask("mask", self.mask, self.shape))
+        if self.covered is not None:
+            covered = np.asarray(self.covered)
+            if covered.shape != volume.shape or covered.dtype != np.bool_:
+                msg = wrong(
+                    "covered", f"boolean, of the volume's shape {volume.shape}", f"{covered.dtype} {covered.shape}"
+                )
+                raise ValueError(msg)
+            _set(self, covered=None if covered.all() else _frozen(covered, np.bool_))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -174,6 +185,20 @@ class Study:
             msg = wrong("name", f"a sequence of this study ({', '.join(self.sequences)})", repr(name))
             raise ValueError(msg)
         return self.volume[..., self.sequences.index(name)]
+
+    def with_sequences(self, names: Sequence[str]) -> Study:
+        """Return the same study with these of its sequences alone, in this order.
+
+        Raises:
+            ValueError: If the study does not have one of them, or none is named.
+        """
+        names = tuple(names)
+        if not names or not set(names) <= set(self.sequences):
+            msg = wrong("names", f"sequences of this study ({', '.join(self.sequences)})", names)
+            raise ValueError(msg)
+        channels = [self.sequences.index(name) for name in names]
+        covered = None if self.covered is None else self.covered[..., channels]
+        return replace(self, volume=self.volume[..., channels], sequences=names, covered=covered)
 
     def with_mask(self, mask: NDArray[np.bool_] | None) -> Study:
         """Return the same study with another mask, ``(slices, height, width)``, or none."""

@@ -141,3 +141,29 @@ def test_one_mask_by_its_file_and_a_study_by_its_files(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     (path,) = (tmp_path / "out").glob("*_measures.json")
     assert json.loads(path.read_text())["tumour"]["voxels"] == mask.sum()
+
+
+def test_report_takes_what_predict_takes(tmp_path):
+    study = make_study(1, shape=(4, 64, 64))
+    options = []
+    for name in study.sequences:
+        image = nib.Nifti1Image(study.geometry.to_file(study.sequence(name)), study.geometry.file_affine)
+        nib.save(image, tmp_path / f"{name}.nii")
+        options += [f"--{name}", tmp_path / f"{name}.nii"]
+    mask = nib.Nifti1Image(study.geometry.to_file(study.mask).astype(np.uint8), study.geometry.file_affine)
+    nib.save(mask, tmp_path / "drawn.nii")
+    done = run("report", *options, "--no-align", "-o", tmp_path / "out", "--masks", tmp_path / "drawn.nii")
+    assert (done.returncode, done.stderr) == (0, "")
+    (page,) = (tmp_path / "out").glob("*_report.html")
+    assert all(label in page.read_text() for label in ("T1 before contrast", "T1 after contrast"))
+    for wrong, message in (
+        (("--series", "t2=5"), "--series must be such as flair=5, for one of pre, flair, post; got t2=5"),
+        (("--sequences", "flair,t2"), "--sequences must be distinct names out of pre, flair, post, or - for others"),
+        (("--series", "flair=5"), "flair.nii: holds no series; expected series= for DICOM alone"),
+    ):
+        refused = run(
+            "report", tmp_path / "flair.nii", "-o", tmp_path / "new", "--masks", tmp_path / "drawn.nii", *wrong
+        )
+        assert refused.returncode == (1 if "holds no" in message else 2)
+        assert message in refused.stderr
+        assert "Traceback" not in refused.stderr

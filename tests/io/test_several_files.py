@@ -125,7 +125,7 @@ def test_sequences_come_to_lie_where_they_are_in_the_world(source, target):
     found, covered = resample(array, source, target)
     places = world_of(target)
     inside = np.linalg.norm(places, axis=-1) < 38  # well within both
-    assert 0.3 < covered <= 1
+    assert 0.3 < covered.mean() <= 1
     assert np.abs(found - field(places))[inside].max() < 2  # the curvature within a voxel, of a range of 150
 
 
@@ -136,7 +136,7 @@ def test_thick_slices_are_the_mean_over_their_thickness():
     affine[2, 3] = 2.5  # the first thick slice has the middle of the first six thin ones
     found, covered = resample(array, thin, Geometry(affine, (5, 5, 10)))
     np.testing.assert_allclose(found, array.reshape(10, 6, 5, 5).mean(axis=1), rtol=1e-5)
-    assert covered == 1
+    assert covered.all()
 
 
 def test_what_lies_outside_is_air():
@@ -146,7 +146,7 @@ def test_what_lies_outside_is_air():
     affine = np.diag([1.0, 1.0, 5.0, 1.0])
     affine[2, 3] = 10
     found, covered = resample(array, here, Geometry(affine, (20, 20, 4)))
-    assert covered == 0.5
+    np.testing.assert_array_equal(covered[:, 0, 0], [True, True, False, False])
     np.testing.assert_array_equal(found[:2], array[2:])
     assert (found[2:] == 7).all()
 
@@ -174,6 +174,38 @@ def test_a_head_that_moved_is_moved_back(tmp_path, fine_head):
         as_it_lay = read_study(tmp_path, align=False)
     wrong = np.corrcoef(as_it_lay.sequence("pre").ravel(), fine_head.sequence("pre").ravel())[0, 1]
     assert right > 0.97 > 0.8 > wrong
+
+
+def test_the_study_says_what_a_sequence_does_not_cover(tmp_path, fine_head):
+    save(tmp_path / "flair.nii", fine_head, "flair")
+    save(tmp_path / "pre.nii", fine_head, "pre")
+    step = np.eye(4)
+    step[2, 3] = 16  # slices of the array that comes second are left out below
+    fewer = Geometry(fine_head.geometry.file_affine @ step, (96, 96, 8))
+    nib.save(nib.Nifti1Image(fewer.to_file(fine_head.sequence("post")[16:]), fewer.file_affine), tmp_path / "post.nii")
+    with pytest.warns(
+        UserWarning, match="post covers 33% of the FLAIR's volume; models see a copy of the FLAIR in the"
+    ):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.sequence("post")[16:], fine_head.sequence("post")[16:])
+    assert len(np.unique(study.sequence("post")[:16])) == 1
+    np.testing.assert_array_equal(study.covered, np.arange(24)[:, None, None, None] >= [0, 0, 16] + 0 * study.volume)
+
+
+def test_a_sequence_is_found_by_those_that_were_placed_before(fine_head):
+    """Where the FLAIR shows nothing, T1 does; and what T1 does not cover counts for nothing."""
+    lain = moved(fine_head.geometry, (4, -6, 12), (6, -3, 4))
+    noise = np.random.default_rng(0).random(fine_head.shape, np.float32)
+    pre, post = fine_head.sequence("pre").copy(), fine_head.sequence("post")
+    assert find_motion(post, lain, noise, fine_head.geometry) is None
+    covered = np.ones((*fine_head.shape, 2), bool)
+    covered[:6, ..., 1] = False
+    pre[:6] = noise[:6] * 1000
+    motion = find_motion(post, lain, np.stack([noise, pre], -1), fine_head.geometry, covered)
+    expected = lain.affine @ np.linalg.inv(fine_head.geometry.affine)
+    places = world_of(fine_head.geometry)[:, 24:72:8, 24:72:8]
+    off = places @ (motion.matrix - expected)[:3, :3].T + (motion.matrix - expected)[:3, 3]
+    assert np.linalg.norm(off, axis=-1).mean() < 1
 
 
 def test_a_head_that_lay_still_is_left_alone(fine_head):

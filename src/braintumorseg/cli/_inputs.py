@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import typer
 
 import braintumorseg as bts
 from braintumorseg.cli._common import USAGE, Part, fail, find_paths
 
 _NAMES = ("pre", "flair", "post")
+
+Source = Annotated[Path | None, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")]
+Flair = Annotated[Path | None, typer.Option(help="The FLAIR of one study, where it is a file of its own.")]
+Pre = Annotated[Path | None, typer.Option(help="T1 before contrast, beside --flair.")]
+Post = Annotated[Path | None, typer.Option(help="T1 after contrast, beside --flair.")]
+Sequences = Annotated[
+    str | None, typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,pre,post,- (- is left out).")
+]
+Series = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=SERIES", help="A DICOM series by number or description, such as flair=5."),
+]
+Align = Annotated[
+    bool, typer.Option("--align/--no-align", help="Whether to undo that the patient moved between sequences.")
+]
 
 
 class Input(NamedTuple):
@@ -24,8 +41,11 @@ class Input(NamedTuple):
         return sorted(value for value in self.arguments.values() if isinstance(value, Path))
 
 
-def find_inputs(source: Path | None, files: dict[str, Path], split: Part | None) -> list[Input]:
+def find_inputs(
+    source: Path | None, split: Part | None, *, flair: Path | None, pre: Path | None, post: Path | None
+) -> list[Input]:
     """Return what there is to read: one study by its files, or what is at a path."""
+    files = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
     if (source is None) == (not files):
         fail("expected INPUT, or files by --flair, --pre and --post", USAGE)
     if source is None:
@@ -39,7 +59,12 @@ def find_inputs(source: Path | None, files: dict[str, Path], split: Part | None)
     return [Input(path, bts.study_name(path), {"path": path}) for path in paths]
 
 
-def parse_sequences(text: str | None) -> list[str | None] | None:
+def reading_options(sequences: str | None, series: list[str] | None, *, align: bool) -> dict[str, Any]:
+    """Return what ``read_study`` is told of every study."""
+    return {"sequences": _parse_sequences(sequences), "series": _parse_series(series), "align": align}
+
+
+def _parse_sequences(text: str | None) -> list[str | None] | None:
     """Read ``flair,pre,post,-``."""
     if text is None:
         return None
@@ -50,7 +75,7 @@ def parse_sequences(text: str | None) -> list[str | None] | None:
     return names
 
 
-def parse_series(texts: list[str] | None) -> dict[str, str] | None:
+def _parse_series(texts: list[str] | None) -> dict[str, str] | None:
     """Read ``flair=5``, each a series of its own."""
     if not texts:
         return None

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -32,7 +32,18 @@ from braintumorseg.cli._common import (
     progress_bar,
     stem_of,
 )
-from braintumorseg.cli._inputs import Input, find_inputs, parse_sequences, parse_series
+from braintumorseg.cli._inputs import (
+    Align,
+    Flair,
+    Input,
+    Post,
+    Pre,
+    Sequences,
+    Series,
+    Source,
+    find_inputs,
+    reading_options,
+)
 from braintumorseg.cli._reports import Reports
 from braintumorseg.cli._resume import Record
 
@@ -56,21 +67,13 @@ class Format(StrEnum):
 
 def predict(
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder, or a file for a single study.")],
-    source: Annotated[Path | None, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")] = None,
-    flair: Annotated[Path | None, typer.Option(help="The FLAIR of one study, where it is a file of its own.")] = None,
-    pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside --flair.")] = None,
-    post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside --flair.")] = None,
-    sequences: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,pre,post,- (- is left out)."),
-    ] = None,
-    series: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=SERIES", help="A DICOM series by number or description, such as flair=5."),
-    ] = None,
-    align: Annotated[
-        bool, typer.Option("--align/--no-align", help="Whether to undo that the patient moved between sequences.")
-    ] = True,
+    source: Source = None,
+    flair: Flair = None,
+    pre: Pre = None,
+    post: Post = None,
+    sequences: Sequences = None,
+    series: Series = None,
+    align: Align = True,
     truth: Annotated[bool, typer.Option("--truth", help="Compare with the masks that lie beside the images.")] = False,
     overlay: Annotated[bool, typer.Option("--overlay", help="Draw each mask on its images (PNG).")] = False,
     format: Annotated[  # noqa: A002 - the option is called so
@@ -98,14 +101,9 @@ def predict(
     overwrite: Overwrite = False,
 ) -> None:
     """Find the tumour in one study or in each study of a folder."""
-    files = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
-    options: dict[str, Any] = {
-        "sequences": parse_sequences(sequences),
-        "series": parse_series(series),
-        "align": align,
-    }
+    options = reading_options(sequences, series, align=align)
     check_preset(preset)
-    inputs = find_inputs(source, files, split)
+    inputs = find_inputs(source, split, flair=flair, pre=pre, post=post)
     single = len(inputs) == 1 and inputs[0].path in (source, flair)
     if not single and output.name.endswith(_FILES) and not output.is_dir():
         fail(f"{output}: is a file's name; expected a folder for the results of {source}, a folder of studies", USAGE)

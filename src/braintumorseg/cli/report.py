@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -30,27 +30,30 @@ from braintumorseg.cli._common import (
     print_rows,
     progress_bar,
 )
-from braintumorseg.cli._inputs import Input, find_inputs, parse_sequences, parse_series
+from braintumorseg.cli._inputs import (
+    Align,
+    Flair,
+    Input,
+    Post,
+    Pre,
+    Sequences,
+    Series,
+    Source,
+    find_inputs,
+    reading_options,
+)
 from braintumorseg.cli._reports import Reports
 
 
 def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the pages and measures.")],
-    source: Annotated[Path | None, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")] = None,
-    flair: Annotated[Path | None, typer.Option(help="The FLAIR of one study, where it is a file of its own.")] = None,
-    pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside --flair.")] = None,
-    post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside --flair.")] = None,
-    sequences: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,pre,post,- (- is left out)."),
-    ] = None,
-    series: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=SERIES", help="A DICOM series by number or description, such as flair=5."),
-    ] = None,
-    align: Annotated[
-        bool, typer.Option("--align/--no-align", help="Whether to undo that the patient moved between sequences.")
-    ] = True,
+    source: Source = None,
+    flair: Flair = None,
+    pre: Pre = None,
+    post: Post = None,
+    sequences: Sequences = None,
+    series: Series = None,
+    align: Align = True,
     masks: Annotated[
         Path | None,
         typer.Option(help="Show these masks and predict nothing: a NIfTI file, or the folder that predict wrote to."),
@@ -69,13 +72,8 @@ def report(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a page that shows what is found in each study, its measures, and an index of many."""
-    files = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
-    options: dict[str, Any] = {
-        "sequences": parse_sequences(sequences),
-        "series": parse_series(series),
-        "align": align,
-    }
-    inputs = find_inputs(source, files, split)
+    options = reading_options(sequences, series, align=align)
+    inputs = find_inputs(source, split, flair=flair, pre=pre, post=post)
     check_preset(preset)
     _check_names(inputs)
     drawn = None if masks is None else _find_masks(masks, inputs)

@@ -1,4 +1,4 @@
-"""The rigid motion between two sequences of one head: patients move between acquisitions, and headers do not know it.
+"""The rigid motion between sequences of one head: patients move between acquisitions, and headers do not know it.
 
 Maes et al., "Multimodality image registration by maximization of mutual information", IEEE TMI 16(2), 1997; the measure is
 the normalised one of Studholme et al., "An overlap invariant entropy measure of 3D medical image alignment", Pattern
@@ -47,25 +47,33 @@ class Motion:
 
 
 def find_motion(
-    moving: NDArray[np.float32], source: Geometry, fixed: NDArray[np.float32], target: Geometry
+    moving: NDArray[np.float32],
+    source: Geometry,
+    fixed: NDArray[np.float32],
+    target: Geometry,
+    covered: NDArray[np.bool_] | None = None,
 ) -> Motion | None:
-    """Find how a head moved between two sequences, by the mutual information of their intensities.
+    """Find how a head moved between sequences, by the mutual information of their intensities.
 
     Args:
         moving: Array ``(slices, height, width)`` of one sequence.
         source: Where it lies by its header.
-        fixed: Array ``(slices, height, width)`` of the FLAIR.
-        target: Where it lies by its header.
+        fixed: Array ``(slices, height, width)`` of the FLAIR; or ``(slices, height, width, sequences)`` of it and others that
+            were brought onto its grid. The mean over all of them is what counts: two T1 have more in common than T1 and FLAIR.
+        target: Where the FLAIR lies by its header.
+        covered: Boolean array of ``fixed``'s shape, false where a sequence does not reach; ``None`` where all do everywhere.
 
     Returns:
         The motion; ``None`` where the headers alone line the two up as well, or no motion explains them better.
     """
+    if fixed.ndim == 3:
+        fixed = fixed[..., None]
     centre = target.affine[:3, :3] @ ((np.array(target.shape) - 1) / 2) + target.affine[:3, 3]
     upward = target.affine[:3, 0] / np.linalg.norm(target.affine[:3, 0])
     candidates = [np.append(upward * start, [0.0, 0.0, 0.0]) for start in _STARTS_MM]
-    score = _Score(moving, source, fixed, target, centre, _LEVELS_MM[0])
+    score = _Score(moving, source, fixed, covered, target, centre, _LEVELS_MM[0])
     found = min((_descend(score, start, 1.0, _EVALUATIONS[0]) for start in candidates), key=score)
-    score = _Score(moving, source, fixed, target, centre, _LEVELS_MM[1])
+    score = _Score(moving, source, fixed, covered, target, centre, _LEVELS_MM[1])
     found = _descend(score, found, 0.3, _EVALUATIONS[1])
     shift, angle = float(np.linalg.norm(found[:3])), float(np.linalg.norm(found[3:]))
     furthest = shift + np.radians(angle) * _HEAD_MM
@@ -76,26 +84,32 @@ def find_motion(
 
 
 class _Score:
-    """The negative of the normalised mutual information, 1 to 2, under six parameters: mm and degrees along x, y, z."""
+    """The negative of the mean normalised mutual information, 1 to 2, under six parameters: mm and degrees along x, y, z."""
 
     def __init__(
         self,
         moving: NDArray[np.float32],
         source: Geometry,
         fixed: NDArray[np.float32],
+        covered: NDArray[np.bool_] | None,
         target: Geometry,
         centre: NDArray[np.float64],
         distance: float,
     ) -> None:
         self._moving = _smooth(moving, source, distance)
         self._low, self._high = _range(self._moving)
-        smooth = _smooth(fixed, target, distance)
         steps = [max(1, round(distance / length)) for length in target.spacing]
-        index = np.stack(np.meshgrid(*(np.arange(n) for n in smooth.shape), indexing="ij"), dtype=np.float64)[
-            :, :: steps[0], :: steps[1], :: steps[2]
+        points = tuple(slice(None, None, step) for step in steps)
+        index = np.stack(np.meshgrid(*(np.arange(n) for n in target.shape), indexing="ij"), dtype=np.float64)[
+            :, *points
         ].reshape(3, -1)
-        places = smooth[:: steps[0], :: steps[1], :: steps[2]].ravel()
-        self._bins = _binned(places, *_range(smooth))
+        self._bins = []
+        self._known = []
+        for channel in range(fixed.shape[-1]):
+            smooth = _smooth(fixed[..., channel], target, distance)
+            self._bins.append(_binned(smooth[points].ravel(), *_range(smooth)))
+            known = np.ones(target.shape, bool) if covered is None else covered[..., channel]
+            self._known.append(known[points].ravel())
         self._world = target.affine[:3, :3] @ index + target.affine[:3, 3:]
         self._to_source = np.linalg.inv(source.affine)
         self._centre = centre
@@ -108,10 +122,19 @@ class _Score:
         if np.mean(inside) < _LEAST_OVERLAP:
             return 0.0
         values = ndimage.map_coordinates(self._moving, index[:, inside], order=1, mode="nearest")
-        pairs = self._bins[inside] * _BINS + _binned(values, self._low, self._high)
-        joint = np.bincount(pairs, minlength=_BINS * _BINS).reshape(_BINS, _BINS) / pairs.size
-        both = _entropy(joint)
-        return -(_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both if both > 0 else 0.0
+        bins = _binned(values, self._low, self._high)
+        shared = [
+            _information(fixed[inside][known[inside]] * _BINS + bins[known[inside]])
+            for fixed, known in zip(self._bins, self._known, strict=True)
+        ]
+        return -float(np.mean(shared))
+
+
+def _information(pairs: NDArray[np.intp]) -> float:
+    """Return the normalised mutual information of pairs of bins, each ``first * _BINS + second``; 0 where there are none."""
+    joint = np.bincount(pairs, minlength=_BINS * _BINS).reshape(_BINS, _BINS) / max(pairs.size, 1)
+    both = _entropy(joint)
+    return (_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / both if both > 0 else 0.0
 
 
 def _descend(score: _Score, start: NDArray[np.float64], scale: float, evaluations: int) -> NDArray[np.float64]:

@@ -60,28 +60,36 @@ def combine(
     flair = _finite(readers["flair"]())
     sequences = tuple(each for each in SEQUENCES if each in readers)
     volume = np.empty((*flair.array.shape, len(sequences)), np.float32)
+    covered = np.ones(volume.shape, bool)
     told = [*notes, *flair.notes]
+    placed = [sequences.index("flair")]
+    volume[..., placed[0]] = flair.array
     for channel, sequence in enumerate(sequences):
-        if sequence == "flair":
-            volume[..., channel] = flair.array
+        if channel in placed:
             continue
         other = _finite(readers[sequence]())
         told += [f"{sequence}: {note}" for note in other.notes]
         place = other.geometry
         if align and not is_one_grid(place, flair.geometry):
-            motion = _alignment.find_motion(other.array, place, flair.array, flair.geometry)
+            motion = _alignment.find_motion(
+                other.array, place, volume[..., placed], flair.geometry, covered[..., placed]
+            )
             if motion is not None:
                 place = replace(place, file_affine=np.linalg.inv(motion.matrix) @ place.file_affine)
                 told.append(
                     f"{sequence} did not line up with the FLAIR: it was moved by {motion.shift:.1f} mm and "
                     f"{motion.angle:.1f} degrees, as the images show"
                 )
-        volume[..., channel], covered = resample(other.array, place, flair.geometry)
-        if covered == 0:
+        volume[..., channel], covered[..., channel] = resample(other.array, place, flair.geometry)
+        placed.append(channel)
+        share = covered[..., channel].mean()
+        if share == 0:
             msg = f"{other.path}: does not overlap the FLAIR in the world; expected sequences of one examination"
             raise DataError(msg)
-        if covered < _COVERED:
-            told.append(f"{sequence} covers {covered:.0%} of the FLAIR's volume; the rest of it is taken as air")
+        if share < _COVERED:
+            told.append(
+                f"{sequence} covers {share:.0%} of the FLAIR's volume; models see a copy of the FLAIR in the rest of it"
+            )
     truth = None
     if mask is not None:
         drawn = _finite(mask())
@@ -91,7 +99,7 @@ def combine(
             msg = f"{drawn.path}: does not lie on the FLAIR's grid; expected a mask that was drawn on the FLAIR"
             raise DataError(msg)
         truth = drawn.array > 0
-    return Study(volume, sequences, truth, name=name, geometry=flair.geometry, notes=tuple(told))
+    return Study(volume, sequences, truth, name=name, geometry=flair.geometry, notes=tuple(told), covered=covered)
 
 
 def _finite(volume: Volume) -> Volume:

@@ -18,7 +18,9 @@ _RIM = 0.5
 _SAME = 1e-3
 
 
-def resample(array: NDArray[np.float32], source: Geometry, target: Geometry) -> tuple[NDArray[np.float32], float]:
+def resample(
+    array: NDArray[np.float32], source: Geometry, target: Geometry
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Bring an array from one grid onto another.
 
     Linear interpolation, which neither overshoots at the skull nor invents values. Where the target's voxels are larger than
@@ -31,11 +33,11 @@ def resample(array: NDArray[np.float32], source: Geometry, target: Geometry) -> 
         target: Where it is wanted.
 
     Returns:
-        The array on the target's grid, and the share of the target's voxels that the source covers. Voxels outside of the
-        source have the value that its border has, which is air.
+        The array on the target's grid, and which of the target's voxels the source covers, ``(slices, height, width)``. Voxels
+        outside of the source have the value that its border has, which is air.
     """
     if array.shape == target.shape and is_one_grid(source, target):
-        return array, 1.0
+        return array, np.ones(target.shape, bool)
     to_source = np.linalg.inv(source.affine) @ target.affine
     matrix, offset = to_source[:3, :3], to_source[:3, 3]
     counts = [max(1, round(float(np.abs(column).max()))) for column in matrix.T]
@@ -48,7 +50,7 @@ def resample(array: NDArray[np.float32], source: Geometry, target: Geometry) -> 
     total /= len(places)
     covered = _covered(matrix, offset, array.shape, target.shape)
     total[~covered] = _border(array)
-    return total, float(covered.mean())
+    return total, covered
 
 
 def is_one_grid(source: Geometry, target: Geometry) -> bool:
