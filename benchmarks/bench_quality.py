@@ -21,7 +21,8 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from braintumorseg import LGGDataset, QualityReference, Segmenter, Study, assess_quality, dice, load_pretrained
-from braintumorseg.robustness import CHANGES, UNCHANGED
+from braintumorseg.changes import CHANGES
+from braintumorseg.robustness import UNCHANGED
 
 SOURCE = "the {} train patients of the LGG dataset"
 SIGNS = {"score": 1, "agreement": 1, "certainty": 1, "distance": -1, "pieces": -1}

@@ -44,6 +44,7 @@ ORDER = [
     "interpolation",
     "preprocessing",
     "skull",
+    "changes",
     "postprocessing",
     "measures._masks",
     "measures.overlap",

@@ -17,7 +17,7 @@ from braintumorseg import (
     load_pretrained,
     make_study,
 )
-from braintumorseg.robustness import keep_sequences
+from braintumorseg.changes import keep_sequences
 
 SHAPE = (6, 64, 64)
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Robustness, Segmenter, Study, dice, make_study, measure_robustness
+from braintumorseg.changes import CHANGES, rotate, zoom
 from braintumorseg.foreground import find_foreground
-from braintumorseg.robustness import BARS, CHANGES, rotate, zoom
+from braintumorseg.robustness import BARS
 from braintumorseg.skull import strip_skull
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmentation, Segmenter, build_resunet, dice, write_segmentation
+from braintumorseg.changes import keep_sequences
 from braintumorseg.postprocessing import to_mask
-from braintumorseg.robustness import keep_sequences
 from braintumorseg.uncertainty import measure_spread, run_variants
 
 
