@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A worker for each of two cores; tests of a file stay together, since they share what is made once for the file.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo test install-dev test-backends lint format docs serve build clean
+.PHONY: demo test install-dev test-backends bench lint format docs serve build clean
 
 demo: $(VENV)/.installed  ## the main job on a synthetic study: mask, picture and measures in demo/
 	$(BIN)/braintumorseg demo --output demo --overwrite
@@ -18,6 +18,12 @@ install-dev: $(VENV)/.installed-dev
 test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
 	KERAS_BACKEND=jax $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
 	KERAS_BACKEND=torch $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
+
+bench: $(VENV)/.installed-bench  ## speed against peers: predicting, training, losses, HD95
+	$(BIN)/python benchmarks/bench_speed.py
+	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python benchmarks/bench_losses.py
+	$(BIN)/python benchmarks/bench_hd95.py
 
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .
@@ -56,6 +62,10 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-dev
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@ $(VENV)/.installed
 
 # PyTorch is pinned to a release that has a build for CPUs; the newest one brings gigabytes of CUDA.
 $(VENV)/.installed-backends: $(VENV)/.installed-dev

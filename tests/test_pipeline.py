@@ -82,7 +82,7 @@ def test_a_batch_follows_from_seed_and_step():
 
 def test_a_batch_holds_the_slices_drawn():
     images, masks = sampler(16).read(3)
-    assert images.dtype == masks.dtype == np.float32
+    assert (images.dtype, masks.dtype) == (np.float16, np.float32)
     for image, mask, drawn in zip(images, masks, sampler(16).draw(3), strict=True):
         np.testing.assert_array_equal(image, drawn.study.images[drawn.number])
         np.testing.assert_array_equal(mask[..., 0], drawn.study.targets[drawn.number] >= 0.5)
@@ -110,6 +110,7 @@ def test_shapes_are_known_before_a_batch_is_read():
     images, masks = training_batches(sampler(4), Augmentation(), 0, 1).element_spec
     assert images.shape == (4, 8, 8, 3)
     assert masks.shape == (4, 8, 8, 1)
+    assert images.dtype == masks.dtype == "float32"
 
 
 def test_what_can_not_be_drawn_is_refused():
