@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import braintumorseg
 
@@ -245,6 +247,19 @@ def test_import_loads_neither_tensorflow_nor_keras():
         "from braintumorseg import Study, Preprocessing, read_study, load_pretrained, list_pretrained\n"
         "load_pretrained(list_pretrained().index[0])\n"
         "print([name for name in ('tensorflow', 'keras', 'torch', 'jax') if name in sys.modules])"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_a_prediction_starts_without_what_it_needs_at_its_end_or_never(tmp_path):
+    """Each takes longer to import than a study to read; SciPy and nibabel come while the network is compiled."""
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "slice.png")
+    loaded = run(
+        "import sys\n"
+        "from braintumorseg import load_pretrained, predict_many, read_study\n"
+        f"read_study({str(tmp_path / 'slice.png')!r})\n"
+        "load_pretrained('resunet-lgg').prediction()\n"
+        "print([name for name in ('scipy', 'nibabel', 'pandas') if name in sys.modules])"
     )
     assert loaded.strip() == "[]"
 
