@@ -11,6 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, and more thr
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_TOKEN_PATH": os.devnull, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 os.environ["NO_PROXY"] = "127.0.0.1"
 
+import random
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ from braintumorseg import make_study
 # The same examples in every run: a red build is a changed build.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Seed what Keras draws its initial weights from, before any fixture builds a model."""
+    random.seed(0)
 
 
 @pytest.fixture(autouse=True)
