@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +26,8 @@ class SamplingConfig:
         patient_power: A patient is drawn in proportion to the number of its slices of the kind to be drawn, raised to this:
             0 draws all patients alike, 1 all slices alike.
         stripped_share: Share of slices that are drawn from studies without skull, 0 to 1.
+        between_share: Share of slices that are taken from between the drawn one and a neighbour, at an even place, as studies
+            whose slices were interpolated hold them; 0 to 1.
 
     Raises:
         ValueError: If an attribute is not as stated.
@@ -34,18 +36,35 @@ class SamplingConfig:
     tumour_share: float = 0.6
     patient_power: float = 0.5
     stripped_share: float = 0.0
+    between_share: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("tumour_share", self.tumour_share, 0, 1)
         check_range("patient_power", self.patient_power, 0, 1)
         check_range("stripped_share", self.stripped_share, 0, 1)
+        check_range("between_share", self.between_share, 0, 1)
 
 
 class Drawn(NamedTuple):
-    """One slice of a batch: which of the studies, and which of its slices."""
+    """One slice of a batch.
+
+    Attributes:
+        study: The study that it is of.
+        number: Its number in the study, from 0.
+        share: How much of the way to the next slice it lies, below 1; 0 for the slice itself.
+    """
 
     study: CachedStudy
     number: int
+    share: float = 0.0
+
+    def read(self, name: str) -> NDArray[np.floating[Any]]:
+        """Read it from one of the study's arrays, ``"images"`` or ``"targets"``."""
+        values = getattr(self.study, name)
+        if not self.share:
+            return np.asarray(values[self.number])
+        here, there = (values[self.number + step].astype(np.float32) for step in (0, 1))
+        return np.asarray(here + np.float32(self.share) * (there - here))
 
 
 class Sampler:
@@ -91,10 +110,22 @@ class Sampler:
         """
         random = np.random.default_rng((self.seed, step))
         kinds = random.random((self.batch_size, 2)) < (self.sampling.stripped_share, self.sampling.tumour_share)
-        return [
+        slices = [
             (self._stripped if stripped else self._whole).draw(random, tumour=bool(tumour))
             for stripped, tumour in kinds
         ]
+        if not self.sampling.between_share:
+            return slices
+        places = random.random((self.batch_size, 3))
+        return [self._move(drawn, place) for drawn, place in zip(slices, places, strict=True)]
+
+    def _move(self, drawn: Drawn, place: NDArray[np.float64]) -> Drawn:
+        """Put a slice between itself and the one before or after it, if it is its turn."""
+        touched, side, share = place
+        first = drawn.number - (side < 0.5)
+        if touched >= self.sampling.between_share or not 0 <= first < len(drawn.study.images) - 1:
+            return drawn
+        return Drawn(drawn.study, int(first), float(share))
 
     def read(self, step: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
         """Read a batch.
@@ -104,8 +135,8 @@ class Sampler:
             float32; a mask is 1 where it covers at least half of the pixel.
         """
         drawn = self.draw(step)
-        images = np.stack([study.images[number] for study, number in drawn])
-        targets = np.stack([study.targets[number] for study, number in drawn])[..., None]
+        images = np.stack([each.read("images").astype(np.float16, copy=False) for each in drawn])
+        targets = np.stack([each.read("targets") for each in drawn])[..., None]
         return images, (targets >= 0.5).astype(np.float32)
 
     @property

@@ -31,16 +31,22 @@ def join_floor(signal: Any, floor: Any) -> Any:
     return signal + _spread(floor, signal)
 
 
-def adjust_gamma(signal: Any, exponent: Any) -> Any:
-    """Raise the signal to a power, on the range from the floor (0) to the image's highest value (1).
+def adjust_gamma(signal: Any, exponent: Any, floor: Any) -> Any:
+    """Raise the signal to a power, in units of what normalisation put at 0: the head's median.
+
+    It stays, and so does air. A power commutes with a median, so this is what ``Preprocessing`` makes of a study all of whose
+    intensities, counted from its air, were raised to the same power.
 
     Args:
         signal: ``(batch, height, width, channels)``.
-        exponent: ``(batch, channels)``; above 1 darkens the middle, below 1 brightens it; both ends stay.
+        exponent: ``(batch, channels)``; above 1 stretches what is brighter than the median, below 1 what is darker.
+        floor: ``(batch, channels)``: the value that the signal is counted from; where it is not below 0, there is no median
+            to go by, and the image's highest value stands for it.
     """
-    highest = ops.maximum(ops.max(ops.max(signal, axis=1), axis=1), 1e-6)
-    # signal * (signal / highest) ** (exponent - 1): exactly the signal where the exponent is 1, exactly 0 in air.
-    logarithm = ops.log(ops.maximum(signal, 1e-6)) - _spread(ops.log(highest), signal)
+    highest = ops.max(ops.max(signal, axis=1), axis=1)
+    level = ops.maximum(ops.where(floor < 0, -floor, highest), 1e-6)
+    # signal * (signal / level) ** (exponent - 1): exactly the signal where the exponent is 1, exactly 0 in air.
+    logarithm = ops.log(ops.maximum(signal, 1e-6)) - _spread(ops.log(level), signal)
     return signal * ops.exp(_spread(exponent - 1, signal) * logarithm)
 
 

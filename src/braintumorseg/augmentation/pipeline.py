@@ -27,7 +27,7 @@ from braintumorseg.study import SEQUENCES
 TRANSFORMS = ("rotation", "zoom", "shift", "elastic", "gamma", "contrast", "brightness", "bias_field", "noise", "blur")
 """The transforms that ``probability`` speaks of."""
 _PROBABILITY = 0.5
-_ARGUMENTS = ("flip_left_right", "flip_up_down", *TRANSFORMS, "sequence_dropout", "probability", "sequences", "seed")
+_ARGUMENTS = ("flip_left_right", "flip_up_down", *TRANSFORMS, "sequence_dropout", "flair_alone", "probability", "sequences", "seed")
 # Control points of the random fields along each axis: n points span the image with n - 3 pieces of the spline.
 _ELASTIC_POINTS = 9
 _BIAS_POINTS = 5  # a coil's gain varies slowly
@@ -69,7 +69,8 @@ class Augmentation(keras.layers.Layer):
         shift: Share of the height and the width.
         elastic: Displacement as a share of the height and the width, at most 0.08, so that no field folds the image;
             the field reaches it at its peaks, and about a quarter of it on average (root mean square).
-        gamma: Exponents from ``1 / (1 + gamma)`` to ``1 + gamma``, on the range from the floor to the highest value.
+        gamma: Exponents from ``1 / (1 + gamma)`` to ``1 + gamma``, of intensities counted from the floor in units of the
+            head's median, as preprocessing sees a study that went through such a change.
         contrast: Factors from ``1 / (1 + contrast)`` to ``1 + contrast``, about the head's mean.
         brightness: Offset in the images' units.
         bias_field: Gains from ``1 / (1 + bias_field)`` to ``1 + bias_field``, smooth over the image, above the floor.
@@ -77,7 +78,8 @@ class Augmentation(keras.layers.Layer):
         blur: Standard deviation of the kernel, in pixels, at most 1.
         sequence_dropout: Share of samples whose other sequences are replaced by FLAIR: the first, the second or both
             with the same chance.
-        probability: Share of samples that each transform touches, flips and sequence dropout aside: one number, or a
+        flair_alone: Share of further samples whose other sequences are all replaced by FLAIR.
+        probability: Share of samples that each transform touches, flips and what becomes of sequences aside: one number, or a
             table of some of the names ``rotation`` to ``blur``; names left out keep 0.5.
         sequences: What the images' channels hold, in order.
         seed: Any integer from 0.
@@ -111,6 +113,7 @@ class Augmentation(keras.layers.Layer):
         noise: float = 0.1,
         blur: float = 1.0,
         sequence_dropout: float = 0.0,
+        flair_alone: float = 0.0,
         probability: float | Mapping[str, float] = _PROBABILITY,
         sequences: Sequence[str] = SEQUENCES,
         seed: int = 0,
@@ -130,6 +133,7 @@ class Augmentation(keras.layers.Layer):
         self.noise = noise
         self.blur = blur
         self.sequence_dropout = sequence_dropout
+        self.flair_alone = flair_alone
         self.probability = probability if isinstance(probability, (int, float)) else dict(probability)
         self.sequences = tuple(sequences)
         self.seed = seed
@@ -160,7 +164,7 @@ class Augmentation(keras.layers.Layer):
             if self._changes_intensities:
                 signal = self._change_intensities(signal, floor, draws)
             images = join_floor(signal, floor)
-        if self.sequence_dropout:
+        if self._drops_sequences:
             images = self._drop_sequences(images, draws)
         return images, masks
 
@@ -171,6 +175,10 @@ class Augmentation(keras.layers.Layer):
     @property
     def _changes_intensities(self) -> bool:
         return any((self.gamma, self.contrast, self.brightness, self.bias_field, self.noise, self.blur))
+
+    @property
+    def _drops_sequences(self) -> bool:
+        return self.sequence_dropout + self.flair_alone > 0
 
     def _move(self, signal: Any, masks: Any, draws: Draws) -> tuple[Any, Any]:
         _, height, width, _ = signal.shape
@@ -197,7 +205,7 @@ class Augmentation(keras.layers.Layer):
         if self.blur:
             signal = blur(signal, self.blur * ops.abs(draws.amount("blur"))[:, 0])
         if self.gamma:
-            signal = adjust_gamma(signal, _factor(self.gamma, draws.amount("gamma", channels)))
+            signal = adjust_gamma(signal, _factor(self.gamma, draws.amount("gamma", channels)), floor)
         if self.bias_field:
             amount = float(np.log1p(self.bias_field)) * draws.amount("bias_field")
             control = draws.uniform("bias_field_control", _BIAS_POINTS, _BIAS_POINTS) * amount[:, :, None]
@@ -217,6 +225,7 @@ class Augmentation(keras.layers.Layer):
         # The subset is a binary number from 1: bit k says whether the k-th of the other sequences is dropped.
         subset = 1 + ops.cast(draw[:, 1] * (2**others - 1), "int32")
         subset = ops.where(draw[:, 0] < self.sequence_dropout, subset, 0)
+        subset = ops.where(draw[:, 0] >= 1 - self.flair_alone, 2**others - 1, subset)
         bits = [2 ** (index - (index > flair)) if index != flair else 0 for index in range(others + 1)]
         return drop_sequences(images, ops.bitwise_and(subset[:, None], bits) > 0, flair)
 
@@ -231,9 +240,11 @@ class Augmentation(keras.layers.Layer):
         for name in TRANSFORMS:
             check_range(name, getattr(self, name), 0, _LIMITS.get(name))
         check_range("sequence_dropout", self.sequence_dropout, 0, 1)
+        check_range("flair_alone", self.flair_alone, 0, 1 - self.sequence_dropout)
         check_integer("seed", self.seed, 0)
-        if self.sequence_dropout and ("flair" not in self.sequences or len(self.sequences) < 2):
-            msg = wrong("sequences", "flair and others where sequence_dropout is above 0", self.sequences)
+        if self._drops_sequences and ("flair" not in self.sequences or len(self.sequences) < 2):
+            needs = "flair and others where sequence_dropout or flair_alone is above 0"
+            msg = wrong("sequences", needs, self.sequences)
             raise ValueError(msg)
         table = self.probability if isinstance(self.probability, dict) else dict.fromkeys(TRANSFORMS, self.probability)
         for name, share in table.items():
@@ -244,8 +255,8 @@ class Augmentation(keras.layers.Layer):
     def _check_batch(self, images: Any, masks: Any, step: Any) -> None:
         """Check what is known before a batch is computed: ranks, static sizes and dtypes."""
         shape, mask_shape = tuple(images.shape), tuple(masks.shape)
-        channels = len(self.sequences) if self.sequence_dropout else "channels"
-        if len(shape) != 4 or None in shape[1:] or (self.sequence_dropout and shape[3] != channels):
+        channels = len(self.sequences) if self._drops_sequences else "channels"
+        if len(shape) != 4 or None in shape[1:] or (self._drops_sequences and shape[3] != channels):
             msg = wrong("images", f"(batch, height, width, {channels}), all but batch known", f"shape {shape}")
             raise ValueError(msg)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
