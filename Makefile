@@ -20,10 +20,7 @@ test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorc
 	KERAS_BACKEND=torch $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
 
 bench: $(VENV)/.installed-bench  ## speed against peers: predicting, training, losses, HD95
-	$(BIN)/python benchmarks/bench_speed.py
-	$(BIN)/python benchmarks/bench_training.py
-	$(BIN)/python benchmarks/bench_losses.py
-	$(BIN)/python benchmarks/bench_hd95.py
+	$(BIN)/python benchmarks/bench_all.py
 
 lint: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .

@@ -8,11 +8,12 @@ surface-distance do. All three must agree, or the benchmark fails.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from table import Row, print_table
 
 from braintumorseg.measures import hd95
 
@@ -71,14 +72,18 @@ def make_cases() -> dict[str, tuple[Mask, Mask]]:
     }
 
 
-def main() -> None:
-    print(f"{'pair of 155 x 240 x 240':<24}{'HD95':>8}{'ours':>10}{'full transform':>22}{'cropped transform':>22}")
+def rows() -> Iterator[Row]:
+    """Measure each pair by each way."""
     for name, pair in make_cases().items():
         (mine, distance), *peers = (seconds(function, pair) for function in (ours, full_transform, cropped_transform))
-        for _, theirs in peers:
+        for peer, (took, theirs) in zip(("full transform", "cropped transform"), peers, strict=True):
             np.testing.assert_allclose(theirs, distance, rtol=1e-9)
-        columns = "".join(f"{f'{peer:.3f} s ({peer / mine:.1f} x)':>22}" for peer, _ in peers)
-        print(f"{name:<24}{distance:>8.2f}{f'{mine:.3f} s':>10}{columns}", flush=True)
+            what = f"HD95 of a pair of 155 x 240 x 240, {name}, s"
+            yield Row(what, f"{mine:.3f}", f"{took:.3f} {peer}", took / mine)
+
+
+def main() -> None:
+    print_table("one core", list(rows()))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from table import Row, print_table
 
 from braintumorseg.losses import Dice
 
@@ -28,11 +29,11 @@ except ImportError:
     BinaryDiceCELoss = None
 
 BATCH, REPEATS = 16, 10
-OURS, OURS_PER_IMAGE = "ours: Dice per batch + cross-entropy", "ours: Dice per image + cross-entropy"
+OURS, OURS_PER_IMAGE = "Dice per batch + cross-entropy", "Dice per image + cross-entropy"
 
 
 def make_losses() -> dict[str, Any]:
-    """Return what is timed; with two lists of rows that must agree."""
+    """Return what is timed: one of ours, then the peer that computes the same."""
     crossentropy = keras.losses.BinaryCrossentropy()
     dice = keras.losses.Dice()
     losses = {
@@ -58,14 +59,11 @@ def with_gradient(loss: Any, truth: tf.Tensor, guess: tf.Tensor) -> Any:
     return lambda: step(truth, guess)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=192)
-    parser.add_argument("--rounds", type=int, default=20)
-    options = parser.parse_args()
+def measure(size: int, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds that each loss took in each round; peers that are not installed are left out."""
     random = np.random.default_rng(0)
     # Every image has some tumour, since what an empty one costs is not the same everywhere.
-    truth = tf.constant(random.random((BATCH, options.size, options.size, 1)) < 0.05, tf.float32)
+    truth = tf.constant(random.random((BATCH, size, size, 1)) < 0.05, tf.float32)
     guess = tf.constant(random.uniform(0.01, 0.99, truth.shape), tf.float32)
     works = {name: with_gradient(loss, truth, guess) for name, loss in make_losses().items()}
     values = {name: float(work()[0]) for name, work in works.items()}
@@ -73,20 +71,36 @@ def main() -> None:
     for one, other in zip(names[::2], names[1::2], strict=False):
         np.testing.assert_allclose(values[one], values[other], rtol=1e-4, err_msg=f"{one} and {other}")
     times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         for name, work in works.items():
             start = time.perf_counter()
             for _ in range(REPEATS):
                 work()
             times[name].append((time.perf_counter() - start) / REPEATS)
+    return times
 
-    print(f"loss and gradient of a batch of {BATCH} at {options.size} x {options.size}, {os.cpu_count()} cores")
-    print(f"{'':<42}{'ms':>8}{'times ours per batch':>24}")
-    for name, each in times.items():
-        ratio = statistics.median(one / ours for one, ours in zip(each, times[OURS], strict=True))
-        print(f"{name:<42}{1000 * statistics.median(each):>8.2f}{ratio:>24.2f}")
+
+def rows(size: int, rounds: int) -> list[Row]:
+    """Return each peer beside the loss of ours that computes the same."""
+    times = measure(size, rounds)
+    names = list(times)
+    medians = {name: 1000 * statistics.median(each) for name, each in times.items()}
+    what = f"loss and gradient of a batch of {BATCH} at {size}, ms"
+    return [
+        Row(what, f"{medians[ours]:.1f}", f"{medians[peer]:.1f} {peer}", medians[peer] / medians[ours])
+        for ours, peer in zip(names[::2], names[1::2], strict=False)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    title = f"{os.cpu_count()} cores, median of {options.rounds} rounds in turn"
+    print_table(title, rows(options.size, options.rounds))
     if BinaryDiceCELoss is None:
-        print(f"{'medicai: BinaryDiceCELoss':<42}{'not installed':>32}")
+        print("medicai is not installed")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from table import Row, print_table
 
 from braintumorseg import (
     Segmentation,
@@ -144,19 +145,16 @@ def gemm_rate() -> float:
     return 2 * side**3 / min(seconds(lambda: one @ other) for _ in range(5))
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--preset", default="resunet-lgg")
-    options = arguments.parse_args()
-    segmenter = load_pretrained(options.preset)
+def measure(preset: str, rounds: int) -> list[Row]:
+    """Measure a preset against the peers."""
+    segmenter = load_pretrained(preset)
     network, size, own = segmenter.network(), segmenter.preprocessing.size, segmenter.precision
     peer: dict = {}
     exec(PEER, peer)  # the script above, which the whole process is timed with too
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[Row] = []
 
     def row(what: str, ours: str, peers: str, ratio: float) -> None:
-        rows.append((what, ours, peers, f"{ratio:.2f}"))
+        rows.append(Row(what, ours, peers, ratio))
 
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
@@ -177,7 +175,7 @@ def main() -> None:
             write_segmentation(Segmentation(restored > 0.5), mask, overwrite=True)
 
         times = in_turn(
-            options.rounds,
+            rounds,
             float32=lambda: exact(prepared, 8),
             whole=whole,
             around=around,
@@ -197,20 +195,20 @@ def main() -> None:
             f"{each['peer_full']:.1f} PyTorch reference network alone at 256", each["peer_full"] / each["whole"])  # fmt: skip
         row("reading, preprocessing, restoring and writing, ms a slice", f"{each['around']:.1f}",
             f"{each['float32']:.1f} our network in float32", each["float32"] / each["around"])  # fmt: skip
-        peak, done = gemm_rate(), flops(options.preset) * SLICES / times["float32"]
+        peak, done = gemm_rate(), flops(preset) * SLICES / times["float32"]
         row("float32 network, GFLOP/s", f"{done / 1e9:.0f}", f"{peak / 1e9:.0f} matrix product", done / peak)
 
         ours = (
             "import sys; from braintumorseg.cli import main; "
             f"sys.argv = ['braintumorseg', 'predict', {str(one)!r}, '-o', {str(mask)!r}, '--overwrite', "
-            f"'--preset', {options.preset!r}]; main()"
+            f"'--preset', {preset!r}]; main()"
         )
         theirs = f"{PEER}\nmain({str(one)!r}, {str(mask)!r})"
-        times = in_turn(options.rounds, ours=process(ours), theirs=process(theirs))
+        times = in_turn(rounds, ours=process(ours), theirs=process(theirs))
         row("whole process, one study, s", f"{times['ours']:.2f}", f"{times['theirs']:.2f} PyTorch script",
             times["theirs"] / times["ours"])  # fmt: skip
         imports = in_turn(
-            options.rounds,
+            rounds,
             ours=process("import braintumorseg"),
             torch=process("import torch"),
             keras=process("import keras"),
@@ -224,7 +222,7 @@ def main() -> None:
 
         def runs() -> None:
             for folder in folders:
-                write(load_pretrained(options.preset).predict(folder), folder)
+                write(load_pretrained(preset).predict(folder), folder)
 
         def singly() -> None:
             for folder in folders:
@@ -234,7 +232,7 @@ def main() -> None:
             for found in predict_many(segmenter, folders, then=lambda study, found, folder: write(found, folder)):
                 assert found.error is None
 
-        times = in_turn(max(1, options.rounds // 2), runs=runs, singly=singly, together=together)
+        times = in_turn(max(1, rounds // 2), runs=runs, singly=singly, together=together)
         rate = {name: f"{60 * STUDIES / value:.0f}" for name, value in times.items()}
         row(f"folder of {STUDIES} studies, studies a minute", rate["together"],
             f"{rate['runs']} single runs, each loads the preset", times["runs"] / times["together"])  # fmt: skip
@@ -244,20 +242,23 @@ def main() -> None:
         memory = {
             name: float(process(f"{script}\n{MEMORY}")().split()[-1])
             for name, script in (
-                ("ours", f"import braintumorseg as b\nfound = b.load_pretrained({options.preset!r}).predict({str(large)!r})\n"
+                ("ours", f"import braintumorseg as b\nfound = b.load_pretrained({preset!r}).predict({str(large)!r})\n"
                  f"b.write_segmentation(found, {str(mask)!r}, overwrite=True)"),
                 ("theirs", f"{PEER}\nmain({str(large)!r}, {str(mask)!r})"),
             )
         }  # fmt: skip
         row("peak memory, 155x240x240, MiB", f"{memory['ours']:.0f}", f"{memory['theirs']:.0f} PyTorch script",
             memory["theirs"] / memory["ours"])  # fmt: skip
+    return rows
 
-    print(
-        f"{options.preset}, {os.cpu_count()} cores, median of {options.rounds} rounds in turn; the last column: more is better"
-    )
-    widths = [max(len(each[column]) for each in [*rows, ("", "ours", "peer", "ratio")]) for column in range(4)]
-    for line in [("", "ours", "peer", "ratio"), *rows]:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--preset", default="resunet-lgg")
+    options = arguments.parse_args()
+    rows = measure(options.preset, options.rounds)
+    print_table(f"{options.preset}, {os.cpu_count()} cores, median of {options.rounds} rounds in turn", rows)
 
 
 if __name__ == "__main__":

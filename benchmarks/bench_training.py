@@ -27,6 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from bench_pipeline import write_patients
+from table import Row
 
 from braintumorseg import PreparedCache, TrainConfig
 from braintumorseg.augmentation import TRANSFORMS
@@ -38,6 +39,7 @@ from braintumorseg.training.rounds import Rounds
 ARRAYS = 8  # batches that the bare loop goes through again and again
 AHEAD = 7  # steps of a fit that do not count: those for which batches may lie ready
 AT_ONCE = 4  # steps_per_execution
+LOOP, STEP = "bare train_on_batch loop", "the recipe's step"
 Steps = Callable[[int], np.ndarray]
 """Trains so many steps and returns what one took: seconds of the clock, and of the processor over all cores."""
 
@@ -127,6 +129,53 @@ def tried(config: TrainConfig, sampler: Sampler, arrays: Sequence[Any]) -> dict[
     }
 
 
+def configure(recipe: str, size: int | None) -> TrainConfig:
+    """Return a recipe without its coarse part, at another size if one is given."""
+    config = TrainConfig.read(recipe).set(["coarse.steps=0"])
+    return config.set([f"preprocessing.size={size}"]) if size else config
+
+
+def measure(config: TrainConfig, rounds: int, steps: int, words: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Return for each way seconds a step, of the clock and of the processor, ``(rounds, 2)``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        patients = list(write_patients(folder, 4, 12))
+        whole, stripped = (
+            [PreparedCache(folder / "cache", config.preprocessing, change=change).get(patient) for patient in patients]
+            for change in (None, brain_alone)
+        )
+        sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
+        augmentation = config.build_augmentation()
+        arrays = list(training_batches(sampler, augmentation, 0, ARRAYS).as_numpy_iterator())
+        callbacks = [rounds_of(config, folder / "run"), Progress(config.steps, config.round_steps)]
+        works = {
+            LOOP: bare(compiled(config), arrays),
+            STEP: fitted(compiled(config), training_batches(sampler, augmentation, 0, 10**6), callbacks),
+        }
+        if words is not None:
+            works |= {
+                name: make()
+                for name, make in tried(config, sampler, arrays).items()
+                if any(word in name for word in words or [""])
+            }
+        for work in works.values():
+            work(1)  # traces and compiles
+        times: dict[str, list[np.ndarray]] = {name: [] for name in works}
+        for _ in range(rounds):
+            for name, work in works.items():
+                times[name].append(work(steps))
+    return {name: np.array(each) for name, each in times.items()}
+
+
+def rows(recipe: str, size: int, rounds: int, steps: int = 6) -> list[Row]:
+    """Return the recipe's step beside the bare loop; the ratio is the median of those within a round."""
+    config = configure(recipe, size)
+    times = measure(config, rounds, steps)
+    step, loop = (config.batch_size / np.median(times[name][:, 0]) for name in (STEP, LOOP))
+    ratio = float(np.median(times[LOOP][:, 0] / times[STEP][:, 0]))
+    return [Row(f"training {recipe} at {size}, images/s", f"{step:.1f}", f"{loop:.1f} {LOOP}", ratio)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="unet-lgg", help="name of a released recipe, or a TOML file")
@@ -140,48 +189,18 @@ def main() -> None:
         help="time the parts, and what else was tried, too: all, or rows with a word",
     )
     options = parser.parse_args()
-    config = TrainConfig.read(options.recipe).set(["coarse.steps=0"])
-    if options.size:
-        config = config.set([f"preprocessing.size={options.size}"])
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        patients = list(write_patients(folder, 4, 12))
-        whole, stripped = (
-            [PreparedCache(folder / "cache", config.preprocessing, change=change).get(patient) for patient in patients]
-            for change in (None, brain_alone)
-        )
-        sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
-        augmentation = config.build_augmentation()
-        arrays = list(training_batches(sampler, augmentation, 0, ARRAYS).as_numpy_iterator())
-        callbacks = [rounds_of(config, folder / "run"), Progress(config.steps, config.round_steps)]
-        works = {
-            "bare train_on_batch loop": bare(compiled(config), arrays),
-            "the recipe's step": fitted(compiled(config), training_batches(sampler, augmentation, 0, 10**6), callbacks),
-        }
-        if options.tried is not None:
-            words = options.tried or [""]
-            works |= {
-                name: make()
-                for name, make in tried(config, sampler, arrays).items()
-                if any(word in name for word in words)
-            }
-        for work in works.values():
-            work(1)  # traces and compiles
-        times: dict[str, list[np.ndarray]] = {name: [] for name in works}
-        for _ in range(options.rounds):
-            for name, work in works.items():
-                times[name].append(work(options.steps))
-
+    config = configure(options.recipe, options.size)
+    times = measure(config, options.rounds, options.steps, options.tried)
     size = config.preprocessing.size
     print(
         f"{config.name}: batches of {config.batch_size} at {size} x {size}, {os.cpu_count()} cores, "
         f"{options.rounds} rounds of {options.steps} steps in turn"
     )
-    reference = np.array(times["bare train_on_batch loop"])
+    reference = times[LOOP]
     print(f"{'':<46}{'ms a step':>12}{'ratio':>8}{'ratio of CPU time':>20}{'images/s':>10}")
     for name, each in times.items():
         seconds = np.median(each, axis=0)[0]
-        ratio, of_processor = np.median(np.array(each) / reference, axis=0)
+        ratio, of_processor = np.median(each / reference, axis=0)
         print(
             f"{name:<46}{1000 * seconds:>12.1f}{ratio:>8.3f}{of_processor:>20.3f}{config.batch_size / seconds:>10.1f}"
         )

@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from braintumorseg import augmentation
 from braintumorseg.augmentation import TRANSFORMS, Augmentation
 from braintumorseg.augmentation.draws import Draws
+from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.study import Study
 from serialization import check_round_trip
 
-OFF = {"flip_left_right": False, "flip_up_down": False, **dict.fromkeys(TRANSFORMS, 0), "sequence_dropout": 0}
+OFF = {
+    "flip_left_right": False,
+    "flip_up_down": False,
+    **dict.fromkeys(TRANSFORMS, 0),
+    "sequence_dropout": 0,
+    "flair_alone": 0,
+}
 GEOMETRY = {
     "flip_left_right": True,
     "flip_up_down": True,
@@ -173,14 +181,28 @@ class TestIntensity:
         assert to_numpy(signal).min() == 0
         np.testing.assert_allclose(to_numpy(augmentation.join_floor(signal, floor)), images, atol=1e-6)
 
-    def test_gamma_against_its_formula(self):
+    @pytest.mark.parametrize(("floor", "unit"), [(-2.0, 2.0), (-3.5, 3.5), (-1e-9, "highest"), (0.0, "highest")])
+    def test_gamma_against_its_formula(self, floor, unit):
         signal = make_signal()
         exponent = np.random.default_rng(0).uniform(0.5, 2, (4, 2))
-        highest = signal.max((1, 2), keepdims=True).astype("float64")
-        expected = highest * (signal / highest) ** exponent[:, None, None, :]
-        np.testing.assert_allclose(
-            to_numpy(augmentation.adjust_gamma(tensor(signal), tensor(exponent))), expected, atol=1e-4
+        level = signal.max((1, 2), keepdims=True).astype("float64") if unit == "highest" else unit
+        expected = level * (signal / level) ** exponent[:, None, None, :]
+        changed = augmentation.adjust_gamma(tensor(signal), tensor(exponent), tensor(np.full((4, 2), floor)))
+        np.testing.assert_allclose(to_numpy(changed), expected, atol=1e-4)
+
+    def test_gamma_is_what_preprocessing_makes_of_a_study_that_went_through_one(self):
+        volume = np.random.default_rng(0).uniform(40, 120, (3, 48, 48, 1)).astype("float32")
+        volume[:, :8], volume[:, -8:], volume[:, :, :8], volume[:, :, -8:] = 0, 0, 0, 0
+        preprocessing = Preprocessing(size=32, sequences=("flair",))
+        before, after = (
+            preprocessing.apply(Study(each, ("flair",))).images for each in (volume, 120 * (volume / 120) ** 0.7)
         )
+        signal, floor = augmentation.split_floor(tensor(before))
+        changed = augmentation.join_floor(augmentation.adjust_gamma(signal, tensor(np.full((3, 1), 0.7)), floor), floor)
+        inside = before > -1
+        # A power and a mean over pixels do not commute, so that resized pixels agree but roughly.
+        np.testing.assert_allclose(to_numpy(changed)[inside], after[inside], atol=0.05)
+        assert np.abs(before - after)[inside].max() > 0.3
 
     def test_contrast_and_brightness_against_their_formula(self):
         signal = make_signal()
@@ -195,7 +217,7 @@ class TestIntensity:
         signal, one, zero = make_signal(), tensor(np.ones((4, 2))), tensor(np.zeros((4, 2)))
         images = tensor(signal)
         results = (
-            augmentation.adjust_gamma(images, one),
+            augmentation.adjust_gamma(images, one, zero - 2),
             augmentation.adjust_contrast(images, one, zero, zero - 2.5),
             augmentation.apply_bias_field(images, images[..., 0] * 0),
             augmentation.add_noise(images, images * 0),
@@ -211,7 +233,7 @@ class TestIntensity:
         images, whole, floors = tensor(signal), tensor(np.full((4, 2), strength)), tensor(np.full((4, 2), floor))
         noise = np.random.default_rng(0).normal(size=signal.shape)
         results = (
-            augmentation.adjust_gamma(images, keras.ops.exp(whole)),
+            augmentation.adjust_gamma(images, keras.ops.exp(whole), floors),
             augmentation.adjust_contrast(images, keras.ops.exp(whole), whole, floors),
             augmentation.apply_bias_field(images, tensor(np.full(signal.shape[:3], strength))),
             augmentation.add_noise(images, tensor(strength * noise)),
@@ -256,6 +278,20 @@ class TestIntensity:
         assert deviations.mean() == pytest.approx(0.25, abs=0.08)
         assert abs(noisy[:, 1:].mean()) < 0.01
 
+    def test_noise_fields_of_odd_batches(self):
+        draws = Draws(seed=0, step=0, batch=5, probability={})
+        fields = to_numpy(draws.normal("noise_field", 64, 64, 1))
+        assert fields.shape == (5, 64, 64, 1)
+        np.testing.assert_array_equal(fields[3:], -fields[:2])
+        assert np.abs(np.corrcoef(fields[:3].reshape(3, -1)) - np.eye(3)).max() < 0.06
+        np.testing.assert_allclose(fields.std((1, 2, 3)), 1, atol=0.04)
+
+    def test_noise_is_the_same_with_contrast_and_without(self):
+        images, masks, _ = make_batch()
+        alone, _ = run(only(noise=0.5, seed=1), images, masks)
+        touched, _ = run(only(noise=0.5, contrast=1e-9, seed=1), images, masks)
+        np.testing.assert_allclose(touched, alone, atol=1e-5)
+
     def test_a_slice_without_head_stays(self):
         images = np.full((2, 32, 32, 3), -1.5, "float32")
         changed, _ = run(only(**GEOMETRY, **INTENSITY), images, images[..., 0] * 0)
@@ -282,6 +318,14 @@ class TestSequenceDropout:
         for subset in (pre & ~post, post & ~pre, pre & post):
             assert subset.mean() == pytest.approx(share / 3, abs=0.08)
         assert (pre | post).mean() == pytest.approx(share, abs=0.08)
+
+    @pytest.mark.parametrize("others", [0.0, 0.3])
+    def test_share_of_flair_alone(self, others):
+        images, masks = np.random.default_rng(0).random((600, 4, 4, 3)).astype("float32"), np.zeros((600, 4, 4))
+        changed, _ = run(only(sequence_dropout=others, flair_alone=0.4), images, masks)
+        copied = (changed == images[..., 1:2]).all((1, 2))
+        assert (copied[:, 0] & copied[:, 2]).mean() == pytest.approx(0.4 + others / 3, abs=0.06)
+        assert (copied[:, 0] ^ copied[:, 2]).mean() == pytest.approx(others * 2 / 3, abs=0.06)
 
     def test_copies_stay_exact_beside_the_other_transforms(self):
         images, masks, _ = make_batch()

@@ -5,7 +5,7 @@ import pytest
 
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.cache import CachedStudy
-from braintumorseg.pipeline import Sampler, SamplingConfig, training_batches
+from braintumorseg.pipeline import Drawn, Sampler, SamplingConfig, training_batches
 
 PLAIN = {"flip_left_right": False} | dict.fromkeys(
     ("rotation", "zoom", "shift", "elastic", "gamma", "contrast", "brightness", "bias_field", "noise", "blur"), 0
@@ -55,6 +55,40 @@ def test_share_of_slices_without_skull(stripped_share):
 def test_patients_are_weighted_by_a_power_of_their_slices(power, expected):
     drawn = sampler(tumour_share=1, patient_power=power).draw(0)
     assert share(drawn, lambda each: each.study.name == "case_0") == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("between_share", [0.0, 0.3, 1.0])
+def test_share_of_slices_between_two(between_share):
+    """Those of the drawn ends that have no neighbour on the drawn side stay what they are."""
+    drawn = sampler(between_share=between_share, tumour_share=0).draw(0)
+    plain = sampler(tumour_share=0).draw(0)
+    inner = [
+        (one, other) for one, other in zip(drawn, plain, strict=True) if 0 < other.number < len(other.study.images) - 1
+    ]
+    moved = [one.share > 0 for one, _ in inner]
+    assert np.mean(moved) == pytest.approx(between_share, abs=0.06)
+    for one, other in zip(drawn, plain, strict=True):
+        assert one.study is other.study
+        assert 0 <= one.share < 1
+        assert one.number in ((other.number - 1, other.number) if one.share else (other.number,))
+        assert one.number + (one.share > 0) < len(one.study.images)
+    if between_share == 1:
+        places = np.array([one.number + one.share - other.number for one, other in inner])
+        assert np.histogram(places, 4, (-1, 1))[0] == pytest.approx(len(places) / 4, rel=0.25)
+
+
+def test_a_slice_between_two_is_their_weighted_mean():
+    drawn = Drawn(STUDIES[1], 2, 0.75)
+    np.testing.assert_allclose(drawn.read("images")[1, 1], 102.75)
+    np.testing.assert_allclose(drawn.read("targets")[2], 0.75 * 0.7, rtol=1e-3)
+    np.testing.assert_allclose(Drawn(STUDIES[1], 2).read("images")[1, 1], 102)
+
+
+def test_batches_of_slices_between_two():
+    images, masks = sampler(batch_size=40, between_share=1).read(3)
+    assert (images.dtype, masks.dtype) == (np.float16, np.float32)
+    assert (images[:, 1, 1, 0] % 1 > 0).any()
+    assert set(np.unique(masks)) == {0, 1}
 
 
 def test_slices_of_air_alone_are_never_drawn():

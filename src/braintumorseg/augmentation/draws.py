@@ -52,9 +52,13 @@ class Draws:
         """Even numbers from -1 to 1, ``(batch, *shape)``."""
         return keras.random.uniform((self._batch, *shape), -1.0, 1.0, seed=self._key(name))
 
-    def normal(self, name: str, shape: Any) -> Any:
-        """Standard normal numbers of the given shape."""
-        return keras.random.normal(shape, seed=self._key(name))
+    def normal(self, name: str, *shape: int) -> Any:
+        """Standard normal numbers, ``(batch, *shape)``: of the second half of the batch, those of the first negated.
+
+        Half as many are to be drawn, which is what noise costs most; each sample by itself is as if all were.
+        """
+        half = keras.random.normal(((self._batch + 1) // 2, *shape), seed=self._key(name))
+        return ops.concatenate([half, -half])[: self._batch]
 
     def amount(self, name: str, count: int = 1) -> Any:
         """How much of a transform each sample gets, ``(batch, count)``: even from -1 to 1, or 0 if it is not touched."""

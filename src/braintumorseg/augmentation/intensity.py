@@ -40,18 +40,18 @@ def adjust_gamma(signal: Any, exponent: Any, floor: Any) -> Any:
     Args:
         signal: ``(batch, height, width, channels)``.
         exponent: ``(batch, channels)``; above 1 stretches what is brighter than the median, below 1 what is darker.
-        floor: ``(batch, channels)``: the value that the signal is counted from; where it is not below 0, there is no median
-            to go by, and the image's highest value stands for it.
+        floor: ``(batch, channels)``: the value that the signal is counted from. Where it is too near to 0 to be that of air
+            (a hundredth of the image's highest signal), that highest signal is the unit.
     """
     highest = ops.max(ops.max(signal, axis=1), axis=1)
-    level = ops.maximum(ops.where(floor < 0, -floor, highest), 1e-6)
+    level = ops.maximum(ops.where(-floor > highest / 100, -floor, highest), 1e-6)
     # signal * (signal / level) ** (exponent - 1): exactly the signal where the exponent is 1, exactly 0 in air.
     logarithm = ops.log(ops.maximum(signal, 1e-6)) - _spread(ops.log(level), signal)
     return signal * ops.exp(_spread(exponent - 1, signal) * logarithm)
 
 
-def adjust_contrast(signal: Any, factor: Any, offset: Any, floor: Any) -> Any:
-    """Stretch intensities about the head's mean, which normalisation put at 0, and move them.
+def adjust_contrast(signal: Any, factor: Any, offset: Any, floor: Any, noise: Any = 0.0) -> Any:
+    """Stretch intensities about the head's median, which normalisation put at 0, move them, and add noise.
 
     The change fades in over the first standard deviation above the floor, so that nothing jumps at the head's edge.
 
@@ -60,10 +60,11 @@ def adjust_contrast(signal: Any, factor: Any, offset: Any, floor: Any) -> Any:
         factor: ``(batch, channels)``: contrast; above 1 stretches.
         offset: ``(batch, channels)``: brightness, in the images' units.
         floor: ``(batch, channels)``: the value that the signal is counted from.
+        noise: Of the signal's shape, in the images' units.
     """
     # The change of an intensity x = signal + floor is (factor - 1) * x + offset.
     constant = (factor - 1) * floor + offset
-    change = _spread(factor - 1, signal) * signal + _spread(constant, signal)
+    change = _spread(factor - 1, signal) * signal + _spread(constant, signal) + noise
     return ops.relu(signal + change * ops.minimum(signal, 1.0))
 
 

@@ -27,7 +27,16 @@ from braintumorseg.study import SEQUENCES
 TRANSFORMS = ("rotation", "zoom", "shift", "elastic", "gamma", "contrast", "brightness", "bias_field", "noise", "blur")
 """The transforms that ``probability`` speaks of."""
 _PROBABILITY = 0.5
-_ARGUMENTS = ("flip_left_right", "flip_up_down", *TRANSFORMS, "sequence_dropout", "flair_alone", "probability", "sequences", "seed")
+_ARGUMENTS = (
+    "flip_left_right",
+    "flip_up_down",
+    *TRANSFORMS,
+    "sequence_dropout",
+    "flair_alone",
+    "probability",
+    "sequences",
+    "seed",
+)
 # Control points of the random fields along each axis: n points span the image with n - 3 pieces of the spline.
 _ELASTIC_POINTS = 9
 _BIAS_POINTS = 5  # a coil's gain varies slowly
@@ -210,13 +219,14 @@ class Augmentation(keras.layers.Layer):
             amount = float(np.log1p(self.bias_field)) * draws.amount("bias_field")
             control = draws.uniform("bias_field_control", _BIAS_POINTS, _BIAS_POINTS) * amount[:, :, None]
             signal = apply_bias_field(signal, smooth_field(control, height, width))
-        if self.contrast or self.brightness:
-            factor = _factor(self.contrast, draws.amount("contrast", channels))
-            signal = adjust_contrast(signal, factor, self.brightness * draws.amount("brightness", channels), floor)
+        noise = 0.0
         if self.noise:
             deviation = self.noise * ops.abs(draws.amount("noise"))[:, :, None, None]
-            signal = add_noise(signal, deviation * draws.normal("noise_field", ops.shape(signal)))
-        return signal
+            noise = deviation * draws.normal("noise_field", height, width, channels)
+        if self.contrast or self.brightness:
+            factor = _factor(self.contrast, draws.amount("contrast", channels))
+            return adjust_contrast(signal, factor, self.brightness * draws.amount("brightness", channels), floor, noise)
+        return add_noise(signal, noise) if self.noise else signal
 
     def _drop_sequences(self, images: Any, draws: Draws) -> Any:
         flair = self.sequences.index("flair")
