@@ -80,7 +80,7 @@ class Augmentation(keras.layers.Layer):
             the field reaches it at its peaks, and about a quarter of it on average (root mean square).
         gamma: Exponents from ``1 / (1 + gamma)`` to ``1 + gamma``, of intensities counted from the floor in units of the
             head's median, as preprocessing sees a study that went through such a change.
-        contrast: Factors from ``1 / (1 + contrast)`` to ``1 + contrast``, about the head's mean.
+        contrast: Factors from ``1 / (1 + contrast)`` to ``1 + contrast``, about the head's median.
         brightness: Offset in the images' units.
         bias_field: Gains from ``1 / (1 + bias_field)`` to ``1 + bias_field``, smooth over the image, above the floor.
         noise: Standard deviation of Gaussian noise, in the images' units.
