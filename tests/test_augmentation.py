@@ -270,7 +270,7 @@ class TestIntensity:
         assert (changed >= images.min((1, 2), keepdims=True) - 1e-6).all()
 
     def test_noise_has_the_deviation_drawn(self):
-        images = np.zeros((40, 32, 32, 1), "float32")
+        images = np.zeros((40, 64, 64, 1), "float32")
         images[:, 0, 0] = -10  # the floor; the rest lies well above it
         noisy, _ = run(only(noise=0.5, sequences=("flair",)), images, images)
         deviations = noisy[:, 1:].std((1, 2, 3))
@@ -278,13 +278,20 @@ class TestIntensity:
         assert deviations.mean() == pytest.approx(0.25, abs=0.08)
         assert abs(noisy[:, 1:].mean()) < 0.01
 
-    def test_noise_fields_of_odd_batches(self):
-        draws = Draws(seed=0, step=0, batch=5, probability={})
-        fields = to_numpy(draws.normal("noise_field", 64, 64, 1))
-        assert fields.shape == (5, 64, 64, 1)
-        np.testing.assert_array_equal(fields[3:], -fields[:2])
-        assert np.abs(np.corrcoef(fields[:3].reshape(3, -1)) - np.eye(3)).max() < 0.06
-        np.testing.assert_allclose(fields.std((1, 2, 3)), 1, atol=0.04)
+    @pytest.mark.parametrize("batch", [1, 5, 16, 19])
+    def test_noise_fields_are_normal_and_mirrors_of_an_eighth(self, batch):
+        draws = Draws(seed=0, step=0, batch=batch, probability={})
+        fields = to_numpy(draws.normal("noise_field", 64, 48, 2))
+        assert fields.shape == (batch, 64, 48, 2)
+        np.testing.assert_allclose(fields.std((1, 2, 3)), 1, atol=0.05)
+        assert np.abs(fields.mean((1, 2, 3))).max() < 0.05
+        alike = np.abs(np.atleast_2d(np.corrcoef(fields.reshape(batch, -1)))[np.triu_indices(batch, 1)])
+        drawn = -(-batch // 8)
+        assert (alike > 0.06).sum() == max(batch - 4 * drawn, 0)  # none is alike but a sample and its negative
+        mirrored = [fields[:drawn, ::-1], fields[:drawn, :, ::-1], fields[:drawn, ::-1, ::-1], -fields[:drawn]]
+        for group, expected in enumerate(mirrored, 1):
+            found = fields[group * drawn : (group + 1) * drawn]
+            np.testing.assert_array_equal(found, expected[: len(found)])
 
     def test_noise_is_the_same_with_contrast_and_without(self):
         images, masks, _ = make_batch()

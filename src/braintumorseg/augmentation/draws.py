@@ -53,12 +53,14 @@ class Draws:
         return keras.random.uniform((self._batch, *shape), -1.0, 1.0, seed=self._key(name))
 
     def normal(self, name: str, *shape: int) -> Any:
-        """Standard normal numbers, ``(batch, *shape)``: of the second half of the batch, those of the first negated.
+        """Standard normal numbers of images, ``(batch, height, width, channels)``: an eighth is drawn, the rest mirrors it.
 
-        Half as many are to be drawn, which is what noise costs most; each sample by itself is as if all were.
+        The random numbers are what noise costs most. Mirrored along rows, columns or both, and negated, each sample by
+        itself is as if its own had been drawn.
         """
-        half = keras.random.normal(((self._batch + 1) // 2, *shape), seed=self._key(name))
-        return ops.concatenate([half, -half])[: self._batch]
+        drawn = keras.random.normal(((self._batch + 7) // 8, *shape), seed=self._key(name))
+        mirrored = [drawn, *(ops.flip(drawn, axis) for axis in (1, 2, (1, 2)))]
+        return ops.concatenate([*mirrored, *(-each for each in mirrored)])[: self._batch]
 
     def amount(self, name: str, count: int = 1) -> Any:
         """How much of a transform each sample gets, ``(batch, count)``: even from -1 to 1, or 0 if it is not touched."""
