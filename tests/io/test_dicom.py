@@ -126,6 +126,29 @@ def test_a_missing_slice_keeps_the_others_where_they_are(tmp_path, head):
     assert study.geometry.spacing[0] == pytest.approx(np.linalg.norm(affine[:3, 2]), rel=1e-6)
 
 
+def test_a_missing_slice_of_another_sequence_is_not_covered(tmp_path, head):
+    folder = write_all(tmp_path, head)
+    write_classic(folder / "pre", head[0][..., 0], head[1], DESCRIPTIONS["pre"], 3)[2].unlink()
+    with pytest.warns(UserWarning, match=r"pre: slices 3 of 7 are missing: models see a copy of the FLAIR there"):
+        study = read_study(folder)
+    covered = np.ones(study.volume.shape, bool)
+    covered[2, ..., 0] = False
+    np.testing.assert_array_equal(study.covered, covered)
+    np.testing.assert_array_equal(study.volume[covered], head[0][covered])
+
+
+def test_a_missing_slice_on_another_grid_leaves_nothing_between_it_and_its_neighbours(tmp_path, head):
+    volume, affine, _ = head
+    half = affine @ np.diag([1, 1, 0.5, 1.0])
+    write_classic(tmp_path / "flair", np.repeat(volume[..., 1], 2, axis=0)[:13], half, DESCRIPTIONS["flair"], 4)
+    write_classic(tmp_path / "pre", volume[..., 0], affine, DESCRIPTIONS["pre"], 3)[3].unlink()
+    with pytest.warns(UserWarning, match=r"pre: slices 4 of 7 are missing"):
+        study = read_study(tmp_path, align=False)
+    covered = study.covered[..., study.sequences.index("pre")]
+    assert [index for index, plane in enumerate(covered) if not plane.any()] == [5, 6, 7]
+    assert covered[[0, 1, 2, 3, 4, 8, 9, 10, 11, 12]].all()
+
+
 def test_copies_of_an_image_count_once(tmp_path, head):
     volume, affine, _ = head
     paths = write_classic(tmp_path, volume[..., 1], affine)

@@ -18,6 +18,7 @@ _alignment = lazy("braintumorseg.io.alignment")  # sequences on one grid need no
 
 # Below this share of the FLAIR's voxels, what another sequence does not cover is worth a word.
 _COVERED = 0.9
+_WHOLE = 0.999  # what is covered between voxels that are, but for rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +30,16 @@ class Volume:
         geometry: Where it lies.
         path: What it was read from.
         notes: What a reader must know of it.
+        missing: Which slices are missing, in words; empty if none is.
+        covered: Boolean array of ``array``'s shape, false in slices that are missing, which are air; ``None`` if none is.
     """
 
     array: NDArray[np.float32]
     geometry: Geometry
     path: Path
     notes: tuple[str, ...] = ()
+    missing: str = ""
+    covered: NDArray[np.bool_] | None = None
 
 
 def combine(
@@ -62,6 +67,8 @@ def combine(
     volume = np.empty((*flair.array.shape, len(sequences)), np.float32)
     covered = np.ones(volume.shape, bool)
     told = [*notes, *flair.notes]
+    if flair.missing:
+        told.append(f"{flair.missing}: they are taken as air, and nothing is found there")
     placed = [sequences.index("flair")]
     volume[..., placed[0]] = flair.array
     for channel, sequence in enumerate(sequences):
@@ -90,6 +97,10 @@ def combine(
             told.append(
                 f"{sequence} covers {share:.0%} of the FLAIR's volume; models see a copy of the FLAIR in the rest of it"
             )
+        if other.covered is not None:
+            told.append(f"{sequence}: {other.missing}: models see a copy of the FLAIR there")
+            reached, _ = resample(other.covered.astype(np.float32), place, flair.geometry)
+            covered[..., channel] &= reached >= _WHOLE
     truth = None
     if mask is not None:
         drawn = _finite(mask())

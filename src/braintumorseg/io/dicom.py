@@ -232,7 +232,7 @@ def _read(path: Path, series: Series, order: Stack) -> Volume:
         array[~present] = array[present].min()
     kept = sorted(places)
     numbers = {instance: number for number, instance in enumerate(kept)}
-    notes = [*series.notes, *order.notes]
+    notes = [*series.notes]
     try:
         instances = tuple(_without_pixels(series.headers[instance]) for instance in kept)
     except Exception:  # damaged values that nothing else needs
@@ -242,7 +242,12 @@ def _read(path: Path, series: Series, order: Stack) -> Volume:
         frames_of = tuple(None if frame is None else (numbers[frame.instance], frame.index) for frame in order.frames)
         source = DicomSource(instances, frames_of)
     geometry = turned(order.affine, (first.columns, first.rows, len(order.frames)), dicom=source)
-    return Volume(geometry.to_volume(array.transpose(2, 1, 0)), geometry, path, tuple(notes))
+    covered = None
+    if order.missing:
+        everywhere = np.broadcast_to(present[:, None, None], array.shape)
+        covered = geometry.to_volume(everywhere.transpose(2, 1, 0))
+    volume = geometry.to_volume(array.transpose(2, 1, 0))
+    return Volume(volume, geometry, path, tuple(notes), order.missing, covered)
 
 
 def _decode(entry: Entry, shape: tuple[int, int]) -> NDArray[Any]:

@@ -24,12 +24,12 @@ class Stack:
     Attributes:
         frames: The slices in the order of their places; ``None`` where one is missing.
         affine: Array ``(4, 4)``: (column, row, slice) to world millimetres, RAS+.
-        notes: What a reader must know: slices that are missing.
+        missing: Which slices are missing, in words; empty if none is.
     """
 
     frames: tuple[Frame | None, ...]
     affine: NDArray[np.float64]
-    notes: tuple[str, ...] = ()
+    missing: str = ""
 
 
 def stack(series: Series) -> Stack:
@@ -88,9 +88,9 @@ def stack(series: Series) -> Stack:
     return Stack(tuple(filled), affine, _missing(filled))
 
 
-def _missing(frames: Sequence[Frame | None]) -> tuple[str, ...]:
+def _missing(frames: Sequence[Frame | None]) -> str:
     lacking = list(islice((str(number) for number, frame in enumerate(frames, 1) if frame is None), 6))
     if not lacking:
-        return ()
+        return ""
     shown = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
-    return (f"slices {shown} of {len(frames)} are missing: they are taken as air, and nothing is found there",)
+    return f"slices {shown} of {len(frames)} are missing"
