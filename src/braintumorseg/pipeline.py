@@ -195,7 +195,4 @@ def training_batches(sampler: Sampler, augmentation: Augmentation, first: int, l
         return images, masks
 
     batches = tf.data.Dataset.range(first, last).map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    # One thread a batch: split over the cores, its many small operations would only get in the network's way.
-    options = tf.data.Options()
-    options.threading.max_intra_op_parallelism = 1
-    return batches.prefetch(_PREPARED_AHEAD).with_options(options)
+    return batches.prefetch(_PREPARED_AHEAD)
