@@ -154,6 +154,7 @@ ORDER = [
     "training.state",
     "training.rounds",
     "training.progress",
+    "training.teachers",
     "training.pictures",
     "training.run",
     "training",

@@ -60,6 +60,17 @@ def test_any_change_changes_the_digest(tiny):
     assert len({tiny.digest(), *(tiny.set([change]).digest() for change in changes)}) == len(changes) + 1
 
 
+def test_the_digest_knows_whether_there_are_teachers_but_not_where(tiny):
+    """Where there are none, it is what it was before there could be any."""
+    digests = [
+        tiny.set([f"teacher.presets={names}", f"teacher.share={share}"]).digest()
+        for names, share in (([], 0.5), ([], 0.7), (["here"], 0.5), (["there"], 0.5), (["here"], 0.7))
+    ]
+    assert digests[0] == digests[1] == tiny.digest()
+    assert digests[2] == digests[3]
+    assert len(set(digests)) == 3
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
@@ -82,6 +93,10 @@ def test_any_change_changes_the_digest(tiny):
         ("loss=[{name='mse'}]", "loss.name must be one of .*; got 'mse'"),
         ("loss=[{name='dice', depth=3}]", "loss dice: unknown option 'depth'"),
         ("loss=[{name='dice', weight=-1}]", "weight must be at least 0; got -1"),
+        ("teacher.presets='resunet-lgg'", "teacher.presets must be a list of names or folders; got 'resunet-lgg'"),
+        ("teacher.presets=['']", "teacher.presets must be a list of names or folders"),
+        ("teacher.share=2", "teacher.share must be at least 0 and at most 1; got 2"),
+        ("teacher.size=2", "got 'teacher.size=2'"),
         ("card.author=me", "card must be a table with keys out of .*; got the key 'author'"),
         ("name=' '", "name must be a name that is not empty"),
         ("validate_every=0", "validate_every must be an integer of at least 1; got 0"),

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,17 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from braintumorseg import DataError, LGGDataset, dice, lgg_split, load_pretrained, make_study, read_study, train
+from braintumorseg import (
+    DataError,
+    LGGDataset,
+    Segmenter,
+    dice,
+    lgg_split,
+    load_pretrained,
+    make_study,
+    read_study,
+    train,
+)
 from braintumorseg.pipeline import Sampler
 
 # Each process computes on one thread, where the same steps give the same bits. It runs one configuration once or more, each
@@ -137,6 +148,29 @@ def test_a_run_starts_from_the_weights_of_a_preset(finished, tiny, plain, cases,
     assert recipe.endswith(f"tiny, {tiny.digest()}: augmented slices, 16 of 16x16, then 16 of 32x32")
     with pytest.raises(DataError, match="holds a run from another start"):
         train(config.replace(start=""), cases[1:], [], tmp_path / "run", progress=False)
+
+
+def test_a_run_learns_from_its_teachers(finished, plain, cases, tmp_path):
+    """With targets of a teacher alone, which finds tumour nowhere, the probabilities of a model fall below one without."""
+    teacher = finished[0] / "last"
+    blind = load_pretrained(teacher).network()
+    weights = dict(blind.weights)
+    weights["logits/bias"] = np.full_like(weights["logits/bias"], -20)
+    Segmenter(replace(blind, weights=weights), plain.preprocessing, name="blind").save(tmp_path / "blind")
+    config = plain.set(["steps=40", "round_steps=20", "optimizer.learning_rate=1e-2", "model.dropout=0"])
+    found = {}
+    for name, changes in (
+        ("alone", []),
+        ("taught", [f"teacher.presets={[str(tmp_path / 'blind')]}", "teacher.share=1"]),
+    ):
+        segmenter = train(config.set(changes), cases[1:], [], tmp_path / name, progress=False)
+        study = read_study(cases[1])
+        found[name] = segmenter.predict(study).probabilities[study.mask].mean()
+    assert found["taught"] < 0.5 * found["alone"]
+    recipe = load_pretrained(tmp_path / "taught/last").card.recipe
+    assert "augmented slices, 160 of 32x32; 1 of each target from (blind)" in recipe
+    with pytest.raises(DataError, match="holds a run with other teachers"):
+        train(config.set([f"teacher.presets={[str(teacher)]}", "teacher.share=1"]), cases[1:], [], tmp_path / "taught")
 
 
 @pytest.mark.parametrize(

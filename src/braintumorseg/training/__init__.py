@@ -1,7 +1,16 @@
 """Training: configurations, runs that go on where they were killed, and the recipes of the released weights."""
 
-from braintumorseg.training.config import CoarseConfig, OptimizerConfig, TrainConfig, recipes
+from braintumorseg.training.config import CoarseConfig, OptimizerConfig, TeacherConfig, TrainConfig, recipes
 from braintumorseg.training.pictures import plot_curves, plot_worst_slices
 from braintumorseg.training.run import train
 
-__all__ = ["CoarseConfig", "OptimizerConfig", "TrainConfig", "plot_curves", "plot_worst_slices", "recipes", "train"]
+__all__ = [
+    "CoarseConfig",
+    "OptimizerConfig",
+    "TeacherConfig",
+    "TrainConfig",
+    "plot_curves",
+    "plot_worst_slices",
+    "recipes",
+    "train",
+]

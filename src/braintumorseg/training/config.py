@@ -107,6 +107,35 @@ class CoarseConfig:
 
 
 @dataclass(frozen=True)
+class TeacherConfig:
+    """Finished models that a run learns from beside the masks (knowledge distillation, Hinton et al. 2015).
+
+    A target is the mask, mixed with the mean probability that the presets give the whole study, each slice and its mirror
+    image. What augmentation then takes from the study, such as its other sequences, the teachers have seen.
+
+    Attributes:
+        presets: Names or folders of presets with the same preprocessing; none for masks alone.
+        share: How much of a target is theirs, 0 to 1.
+
+    Raises:
+        ValueError: If an attribute is not as stated.
+
+    References:
+        Hinton, Vinyals, Dean: "Distilling the knowledge in a neural network", arXiv 2015.
+    """
+
+    presets: tuple[str, ...] = ()
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.presets, str) or not all(isinstance(name, str) and name.strip() for name in self.presets):
+            msg = wrong("teacher.presets", "a list of names or folders", repr(self.presets))
+            raise ValueError(msg)
+        object.__setattr__(self, "presets", tuple(self.presets))
+        check_range("teacher.share", self.share, 0, 1)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides what a training run ends with, but for the data.
 
@@ -126,6 +155,7 @@ class TrainConfig:
         preprocessing: As it will travel with the weights.
         coarse: A first part of the training on smaller images.
         sampling: Which slices a batch is made of.
+        teacher: Finished models to learn from beside the masks.
         augmentation: Arguments of ``Augmentation``, but for its sequences and its seed.
         loss: Terms of the loss: each ``name``, ``weight``, and options of the loss of that name.
         optimizer: How weights are changed.
@@ -158,6 +188,7 @@ class TrainConfig:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     coarse: CoarseConfig = field(default_factory=CoarseConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     loss: tuple[Mapping[str, Any], ...] = ({"name": "binary_crossentropy"}, {"name": "dice", "per": "batch"})
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -217,8 +248,15 @@ class TrainConfig:
     def build_augmentation(self) -> Augmentation:
         """Return what is done to the batches."""
         known = inspect.signature(Augmentation).parameters
-        _check_keys("augmentation", self.augmentation, tuple(set(known) - {"kwargs", "sequences", "seed"}))
-        return Augmentation(**self.augmentation, sequences=self.preprocessing.sequences, seed=self.seed)
+        _check_keys(
+            "augmentation", self.augmentation, tuple(set(known) - {"kwargs", "soft_masks", "sequences", "seed"})
+        )
+        return Augmentation(
+            **self.augmentation,
+            soft_masks=bool(self.teacher.presets),
+            sequences=self.preprocessing.sequences,
+            seed=self.seed,
+        )
 
     def build_loss(self) -> keras.losses.Loss:
         """Return the loss: the weighted sum of its terms."""
@@ -286,6 +324,7 @@ class TrainConfig:
             ("preprocessing", Preprocessing),
             ("coarse", CoarseConfig),
             ("sampling", SamplingConfig),
+            ("teacher", TeacherConfig),
             ("optimizer", OptimizerConfig),
         ):
             if name in values:
@@ -332,10 +371,12 @@ class TrainConfig:
     def digest(self) -> str:
         """Return a short hash: from the same start, two configurations have the same one if they train the same weights.
 
-        The texts of the card change nothing of those. Where the weights to start from lie is not part of it either: a run's
-        state holds their own hash.
+        The texts of the card change nothing of those. Where the weights to start from and the teachers lie is not part of it
+        either: a run's state holds their own hashes.
         """
-        config = {key: value for key, value in self.get_config().items() if key not in ("card", "start")}
+        config = {key: value for key, value in self.get_config().items() if key not in ("card", "start", "teacher")}
+        if self.teacher.presets:
+            config["teacher"] = self.teacher.share
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 

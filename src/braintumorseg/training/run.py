@@ -31,6 +31,7 @@ from braintumorseg.training.pictures import plot_curves, plot_worst_slices, save
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
+from braintumorseg.training.teachers import Teachers, describe_origin
 from braintumorseg.zoo.load import load_pretrained
 from braintumorseg.zoo.preset import write_preset
 
@@ -100,14 +101,15 @@ def train(
     paths = [Path(path).absolute() for path in training]
     studies = [each if isinstance(each, Study) else read_study(each) for each in validation]
     patients = _patients(paths, studies)
-    start = _start(config)
-    info = _begin(config, patients, start, out)
+    start, teachers = _start(config), Teachers(config.teacher.presets, config.preprocessing)
+    info = _begin(config, patients, start, teachers, out)
     if info["step"] < config.steps:
         _fit(
             config,
             paths,
             studies,
             start,
+            teachers,
             out,
             Path(cache) if cache else out / "cache",
             strategy,
@@ -165,12 +167,17 @@ def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
 
 
 def _begin(
-    config: TrainConfig, patients: Mapping[str, Sequence[str]], start: Segmenter | None, out: Path
+    config: TrainConfig,
+    patients: Mapping[str, Sequence[str]],
+    start: Segmenter | None,
+    teachers: Teachers,
+    out: Path,
 ) -> dict[str, Any]:
     """Return what the run knows: what its folder's state says, if there is one; refuse that of another run."""
     new: dict[str, Any] = {
         "config": config.digest(),
         "start": _hash(start.model) if start else None,
+        "teachers": teachers.hashes,
         "patients": patients,
         "step": 0,
         "log": [],
@@ -179,10 +186,11 @@ def _begin(
     if not state.exists():
         config.write(out / CONFIG_FILE, overwrite=True)
         return new
-    info = read_info(state)
+    info = {"teachers": []} | read_info(state)
     for key, kind in (
         ("config", f"with another configuration, that of its {CONFIG_FILE}"),
         ("start", "from another start"),
+        ("teachers", "with other teachers"),
         ("patients", "on other patients"),
     ):
         if info.get(key) != new[key]:
@@ -196,6 +204,7 @@ def _fit(
     paths: Sequence[Path],
     studies: Sequence[Study],
     start: Segmenter | None,
+    teachers: Teachers,
     out: Path,
     cache: Path,
     strategy: str,
@@ -203,7 +212,7 @@ def _fit(
     *,
     progress: bool,
 ) -> None:
-    samplers = _samplers(config, paths, cache)
+    samplers = _samplers(config, teachers, paths, cache)
     first = info["step"]
     with _scope(strategy), _policy(config.precision):
         model, averaged = config.build_model(), config.build_model()
@@ -216,7 +225,7 @@ def _fit(
             for path, weight in variables_of(model).items():
                 weight.assign(given[path])
         patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
-        keep = partial(_keep, config, len(paths), start, out)
+        keep = partial(_keep, config, len(paths), _describe_recipe(config, start, teachers), out)
         rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(_name_batch, samplers))
         model.fit(
             _batches(config, samplers, first),
@@ -244,17 +253,25 @@ def _policy(precision: str) -> Iterator[None]:
         keras.mixed_precision.set_dtype_policy(before)
 
 
-def _samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:
+def _samplers(config: TrainConfig, teachers: Teachers, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:
     """Return the parts of the run: each with its last step and what its batches are made of."""
     sizes = [(config.coarse.steps, config.coarse.size)] if config.coarse.steps else []
     sizes.append((config.steps, config.preprocessing.size))
     parts = []
     for last, size in sizes:
         preprocessing = Preprocessing(**{**config.preprocessing.get_config(), "size": size})
-        whole = _prepared(PreparedCache(cache, preprocessing), paths)
+        whole = teachers.teach(_prepared(PreparedCache(cache, preprocessing), paths), cache / "teachers")
         without_skull = PreparedCache(cache, preprocessing, change=brain_alone)
         stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())
-        sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
+        stripped = teachers.teach(stripped, cache / "teachers")
+        sampler = Sampler(
+            whole,
+            stripped,
+            config.sampling,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            taught_share=config.teacher.share if config.teacher.presets else 0.0,
+        )
         parts.append((last, sampler))
     return parts
 
@@ -285,7 +302,7 @@ def _name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:
 def _keep(
     config: TrainConfig,
     patients: int,
-    start: Segmenter | None,
+    recipe: str,
     out: Path,
     kind: str,
     model: keras.Model,
@@ -319,15 +336,18 @@ def _keep(
         preprocessing=config.preprocessing,
         threshold=config.threshold,
         min_voxels=config.min_voxels,
-        card=Card(**texts, recipe=_describe_recipe(config, start), figures=figures),
+        card=Card(**texts, recipe=recipe, figures=figures),
     )
 
 
-def _describe_recipe(config: TrainConfig, start: Segmenter | None) -> str:
-    """Return what a card says of the run: how many slices of which size, and what was before it."""
+def _describe_recipe(config: TrainConfig, start: Segmenter | None, teachers: Teachers) -> str:
+    """Return what a card says of the run: how many slices of which size, who taught, and what was before it."""
     parts = [(config.coarse.steps, config.coarse.size), (config.steps - config.coarse.steps, config.preprocessing.size)]
     slices = ", then ".join(f"{steps * config.batch_size} of {size}x{size}" for steps, size in parts if steps)
     recipe = f"{config.name}, {config.digest()}: augmented slices, {slices}"
-    if start is None:
-        return recipe
-    return f"{recipe}; before it, {start.card.recipe if start.card and start.card.recipe else start.name}"
+    if teachers.recipes:
+        taught = " and ".join(f"({each})" for each in teachers.recipes)
+        recipe += f"; {config.teacher.share:g} of each target from {taught}"
+    if start is not None:
+        recipe += f"; before it, {describe_origin(start)}"
+    return recipe
