@@ -155,6 +155,8 @@ ORDER = [
     "training.rounds",
     "training.progress",
     "training.teachers",
+    "training.batches",
+    "training.statistics",
     "training.pictures",
     "training.run",
     "training",

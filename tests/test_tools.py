@@ -7,9 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from braintumorseg import Preprocessing, Segmenter, load_pretrained
+from braintumorseg import Preprocessing, Segmenter, TrainConfig, lgg_split, load_pretrained
 from braintumorseg.card import Card
 from braintumorseg.models import build_unet
+from cases import write_case
 
 TOOL = Path(__file__).parents[1] / "tools" / "average_presets.py"
 TEXTS = ("summary", "data", "split", "licence", "intended_use", "limits")
@@ -48,3 +49,33 @@ def test_what_can_t_be_averaged_is_refused(tmp_path):
         assert refused.returncode == 2
         assert "must be of the architecture" in refused.stderr or "one number from 0 for each preset" in refused.stderr
     assert not (tmp_path / "mean").exists()
+
+
+def test_statistics_of_normalisation_are_measured_on_training_patients(tmp_path):
+    """Weights stay the mean of both; statistics become those of the mean, and not the mean of both."""
+    one, other = save(tmp_path / "one", 1), save(tmp_path / "other", 2)
+    for seed, patient in enumerate(lgg_split("train")[:2]):
+        write_case(tmp_path / "data" / patient, seed)
+    recipe = TrainConfig(
+        "mine",
+        {"name": "unet", "filters": [4, 8]},
+        steps=2,
+        batch_size=4,
+        round_steps=1,
+        preprocessing=one.preprocessing,
+    )
+    recipe.write(tmp_path / "recipe.toml")
+    data = ("--data", tmp_path / "data", "--recipe", tmp_path / "recipe.toml", "--batches", 2)
+    done = average(tmp_path / "one", tmp_path / "other", *data, "--out", tmp_path / "mean")
+    assert done.returncode == 0, done.stderr
+    mean = load_pretrained(tmp_path / "mean")
+    for path, weight in mean.network().weights.items():
+        expected = (one.network().weights[path] + other.network().weights[path]) / 2
+        assert np.allclose(weight, expected, atol=1e-6) != ("moving" in path), path
+    assert mean.card.recipe.endswith(f"; statistics of normalisation measured on 2 batches of mine, {recipe.digest()}")
+
+
+def test_statistics_need_data_and_a_recipe(tmp_path):
+    refused = average(tmp_path / "one", "--data", tmp_path, "--out", tmp_path / "mean")
+    assert refused.returncode == 2
+    assert "--data and --recipe: expected both or neither" in refused.stderr

@@ -60,6 +60,10 @@ def test_any_change_changes_the_digest(tiny):
     assert len({tiny.digest(), *(tiny.set([change]).digest() for change in changes)}) == len(changes) + 1
 
 
+def test_what_is_kept_on_the_way_does_not_change_the_digest(tiny):
+    assert tiny.replace(keep_every=4).digest() == tiny.digest()
+
+
 def test_the_digest_knows_whether_there_are_teachers_but_not_where(tiny):
     """Where there are none, it is what it was before there could be any."""
     digests = [
@@ -81,6 +85,8 @@ def test_the_digest_knows_whether_there_are_teachers_but_not_where(tiny):
         ("steps=7", "steps must be a multiple of round_steps, which is 2; got 7"),
         ("coarse.steps=3", "coarse.steps must be a multiple of round_steps"),
         ("coarse.steps=10", "coarse.steps must be at most steps, which is 8; got 10"),
+        ("keep_every=3", "keep_every must be a multiple of round_steps, which is 2; got 3"),
+        ("keep_every=-2", "keep_every must be an integer of at least 0; got -2"),
         ("coarse.size=17", "coarse.size must be a multiple of 2, as the model halves it; got 17"),
         ("preprocessing.size=33", "preprocessing.size must be a multiple of 2"),
         ("precision=float16", "precision must be one of 'float32', 'mixed_float16', 'mixed_bfloat16'; got 'float16'"),

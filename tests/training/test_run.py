@@ -120,6 +120,24 @@ def test_what_a_run_leaves(finished, cases):
         assert min(*curves.size, *worst.size) > 200
 
 
+def test_weights_on_the_way_are_kept(finished, tiny, cases, tmp_path):
+    """Every 4 steps of 8; the run is the same one, and the last of them is what it ends with."""
+    train(tiny.replace(keep_every=4), cases[1:], cases[:1], tmp_path / "run", progress=False)
+    assert {path.name for path in (tmp_path / "run").glob("step-*")} == {"step-4", "step-8"}
+    halfway, end, last = (
+        load_file(tmp_path / "run" / name / "model.safetensors") for name in ("step-4", "step-8", "last")
+    )
+    without = load_file(finished[0] / "last/model.safetensors")
+    for key, array in last.items():
+        np.testing.assert_array_equal(array, end[key], err_msg=key)
+        np.testing.assert_allclose(array, without[key], atol=1e-4, err_msg=key)
+    assert any((halfway[key] != array).any() for key, array in end.items())
+    log = pd.read_csv(tmp_path / "run/log.csv")
+    assert load_pretrained(tmp_path / "run/step-4").card.figures[0].value == pytest.approx(
+        log["val_patient_dice"][1], abs=1e-4
+    )
+
+
 def test_a_finished_run_is_not_trained_again(finished, tiny, cases):
     out, segmenter = finished
     before = (out / "state.safetensors").stat().st_mtime_ns

@@ -150,6 +150,8 @@ class TrainConfig:
         precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
         round_steps: After so many steps the state is saved and a line is logged; ``steps`` is a multiple of it.
         validate_every: Rounds from one validation to the next.
+        keep_every: Steps from one to the next whose averaged weights are kept as a preset of their own, to choose from or to
+            mix; a multiple of ``round_steps``, 0 for none.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped by the finished model, but not in validation.
         preprocessing: As it will travel with the weights.
@@ -183,6 +185,7 @@ class TrainConfig:
     precision: str = "float32"
     round_steps: int = 100
     validate_every: int = 5
+    keep_every: int = 0
     threshold: float = 0.5
     min_voxels: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -204,9 +207,14 @@ class TrainConfig:
             check_integer(name, getattr(self, name), 1)
         check_integer("seed", self.seed, 0)
         check_integer("min_voxels", self.min_voxels, 0)
+        check_integer("keep_every", self.keep_every, 0)
         check_range("threshold", self.threshold, 0, 1, low_open=True)
         check_in("precision", self.precision, _PRECISIONS)
-        for name, steps in (("steps", self.steps), ("coarse.steps", self.coarse.steps)):
+        for name, steps in (
+            ("steps", self.steps),
+            ("coarse.steps", self.coarse.steps),
+            ("keep_every", self.keep_every),
+        ):
             if steps % self.round_steps:
                 msg = wrong(name, f"a multiple of round_steps, which is {self.round_steps}", steps)
                 raise ValueError(msg)
@@ -371,10 +379,14 @@ class TrainConfig:
     def digest(self) -> str:
         """Return a short hash: from the same start, two configurations have the same one if they train the same weights.
 
-        The texts of the card change nothing of those. Where the weights to start from and the teachers lie is not part of it
-        either: a run's state holds their own hashes.
+        The texts of the card, and what is kept on the way, change nothing of those. Where the weights to start from and the
+        teachers lie is not part of it either: a run's state holds their own hashes.
         """
-        config = {key: value for key, value in self.get_config().items() if key not in ("card", "start", "teacher")}
+        config = {
+            key: value
+            for key, value in self.get_config().items()
+            if key not in ("card", "start", "teacher", "keep_every")
+        }
         if self.teacher.presets:
             config["teacher"] = self.teacher.share
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]

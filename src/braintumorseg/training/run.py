@@ -16,16 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from braintumorseg._checks import DataError, check_in, wrong
-from braintumorseg.cache import CachedStudy, PreparedCache
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.card import Card, Figure
 from braintumorseg.engines.network import variables_of
 from braintumorseg.io import read_study
-from braintumorseg.pipeline import Sampler, training_batches
-from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.segmenter import Segmenter
-from braintumorseg.skull import brain_alone
 from braintumorseg.study import Study
+from braintumorseg.training.batches import batches_from, build_samplers, name_batch
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.pictures import plot_curves, plot_worst_slices, save_figure
 from braintumorseg.training.progress import Progress
@@ -212,7 +209,7 @@ def _fit(
     *,
     progress: bool,
 ) -> None:
-    samplers = _samplers(config, teachers, paths, cache)
+    samplers = build_samplers(config, teachers, paths, cache)
     first = info["step"]
     with _scope(strategy), _policy(config.precision):
         model, averaged = config.build_model(), config.build_model()
@@ -226,9 +223,9 @@ def _fit(
                 weight.assign(given[path])
         patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
         keep = partial(_keep, config, len(paths), _describe_recipe(config, start, teachers), out)
-        rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(_name_batch, samplers))
+        rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(name_batch, samplers))
         model.fit(
-            _batches(config, samplers, first),
+            batches_from(config, samplers, first),
             initial_epoch=first // config.round_steps,
             epochs=config.steps // config.round_steps,
             steps_per_epoch=config.round_steps,
@@ -251,52 +248,6 @@ def _policy(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.mixed_precision.set_dtype_policy(before)
-
-
-def _samplers(config: TrainConfig, teachers: Teachers, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:
-    """Return the parts of the run: each with its last step and what its batches are made of."""
-    sizes = [(config.coarse.steps, config.coarse.size)] if config.coarse.steps else []
-    sizes.append((config.steps, config.preprocessing.size))
-    parts = []
-    for last, size in sizes:
-        preprocessing = Preprocessing(**{**config.preprocessing.get_config(), "size": size})
-        whole = teachers.teach(_prepared(PreparedCache(cache, preprocessing), paths), cache / "teachers")
-        without_skull = PreparedCache(cache, preprocessing, change=brain_alone)
-        stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())
-        stripped = teachers.teach(stripped, cache / "teachers")
-        sampler = Sampler(
-            whole,
-            stripped,
-            config.sampling,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            taught_share=config.teacher.share if config.teacher.presets else 0.0,
-        )
-        parts.append((last, sampler))
-    return parts
-
-
-def _prepared(cache: PreparedCache, paths: Sequence[Path]) -> list[CachedStudy]:
-    return [cache.get(path) for path in paths]
-
-
-def _batches(config: TrainConfig, samplers: Sequence[tuple[int, Sampler]], first: int) -> tf.data.Dataset:
-    """Return the batches from a step on."""
-    augmentation = config.build_augmentation()
-    datasets = []
-    for last, sampler in samplers:
-        if first < last:
-            datasets.append(training_batches(sampler, augmentation, first, last))
-            first = last
-    batches = datasets[0]
-    for each in datasets[1:]:
-        batches = batches.concatenate(each)
-    return batches
-
-
-def _name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:
-    sampler = next(sampler for last, sampler in samplers if step < last)
-    return ", ".join(f"{drawn.study.name}[{drawn.number}]" for drawn in sampler.draw(step))
 
 
 def _keep(

@@ -1,0 +1,64 @@
+"""The batches of a run, in its parts: first smaller images where the configuration says so, then whole ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from braintumorseg.cache import CachedStudy, PreparedCache
+from braintumorseg.pipeline import Sampler, training_batches
+from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.skull import brain_alone
+from braintumorseg.training.config import TrainConfig
+from braintumorseg.training.teachers import Teachers
+
+
+def build_samplers(
+    config: TrainConfig, teachers: Teachers, paths: Sequence[Path], cache: Path
+) -> list[tuple[int, Sampler]]:
+    """Return the parts of the run: each with its last step and what its batches are made of."""
+    sizes = [(config.coarse.steps, config.coarse.size)] if config.coarse.steps else []
+    sizes.append((config.steps, config.preprocessing.size))
+    parts = []
+    for last, size in sizes:
+        preprocessing = Preprocessing(**{**config.preprocessing.get_config(), "size": size})
+        whole = teachers.teach(_prepared(PreparedCache(cache, preprocessing), paths), cache / "teachers")
+        without_skull = PreparedCache(cache, preprocessing, change=brain_alone)
+        stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())
+        stripped = teachers.teach(stripped, cache / "teachers")
+        sampler = Sampler(
+            whole,
+            stripped,
+            config.sampling,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            taught_share=config.teacher.share if config.teacher.presets else 0.0,
+        )
+        parts.append((last, sampler))
+    return parts
+
+
+def _prepared(cache: PreparedCache, paths: Sequence[Path]) -> list[CachedStudy]:
+    return [cache.get(path) for path in paths]
+
+
+def batches_from(config: TrainConfig, samplers: Sequence[tuple[int, Sampler]], first: int) -> tf.data.Dataset:
+    """Return the batches from a step on."""
+    augmentation = config.build_augmentation()
+    datasets = []
+    for last, sampler in samplers:
+        if first < last:
+            datasets.append(training_batches(sampler, augmentation, first, last))
+            first = last
+    batches = datasets[0]
+    for each in datasets[1:]:
+        batches = batches.concatenate(each)
+    return batches
+
+
+def name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:
+    """Return which slices a step is trained on."""
+    sampler = next(sampler for last, sampler in samplers if step < last)
+    return ", ".join(f"{drawn.study.name}[{drawn.number}]" for drawn in sampler.draw(step))
