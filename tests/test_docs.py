@@ -63,7 +63,7 @@ def test_python_of_a_page_imports_what_there_is(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_of_a_page_can_be_parsed(page):
-    for line in "\n".join(blocks(page, "console")).splitlines():
+    for line in "\n".join(blocks(page, "console")).replace("\\\n", " ").splitlines():
         _, ours, arguments = line.partition("$ braintumorseg ")
         if not ours:
             continue

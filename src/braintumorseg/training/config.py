@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -124,7 +124,7 @@ class TeacherConfig:
         Hinton, Vinyals, Dean: "Distilling the knowledge in a neural network", arXiv 2015.
     """
 
-    presets: tuple[str, ...] = ()
+    presets: Sequence[str] = ()
     share: float = 0.5
 
     def __post_init__(self) -> None:

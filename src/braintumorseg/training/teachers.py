@@ -106,5 +106,4 @@ def _probabilities(run: Runner, images: NDArray[np.float16]) -> NDArray[np.float
     """Return the mean of a model's probabilities for the images and for their mirror images."""
     straight = np.asarray(images, np.float32)
     mirrored = run(np.ascontiguousarray(straight[:, :, ::-1]), _BATCH_SIZE)[:, :, ::-1]
-    mean: NDArray[np.float32] = (run(straight, _BATCH_SIZE) + mirrored)[..., 0] / 2
-    return mean
+    return np.asarray((run(straight, _BATCH_SIZE) + mirrored)[..., 0] / 2, np.float32)
