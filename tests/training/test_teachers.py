@@ -57,6 +57,18 @@ def test_a_study_is_taught_once(presets, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_damaged_result_is_computed_again(presets, tmp_path):
+    teachers = Teachers(presets, PREPROCESSING)
+    (first,) = teachers.teach([study()], tmp_path)
+    (file,) = tmp_path.iterdir()
+    expected, content = np.array(first.taught), file.read_bytes()
+    for damaged in (b"", content[:100], content[:-50]):
+        file.write_bytes(damaged)
+        (again,) = teachers.teach([study()], tmp_path)
+        np.testing.assert_array_equal(again.taught, expected)
+        assert file.read_bytes() == content
+
+
 def test_without_teachers_studies_stay_as_they_are(tmp_path):
     given = study()
     assert Teachers([], PREPROCESSING).teach([given], tmp_path / "none") == [given]

@@ -94,12 +94,21 @@ def _taught(study: CachedStudy, runners: Sequence[Runner], folder: Path, identit
     """Return the mean of the teachers' probabilities, ``(slices, size, size)``, computed once and then read from disk."""
     images = hashlib.sha256(study.images.tobytes()).hexdigest()
     file = folder / f"{study.name}-{hashlib.sha256((identity + images).encode()).hexdigest()[:16]}.npy"
-    if not file.exists():
-        values = np.mean([_probabilities(run, study.images) for run in runners], axis=0).astype(np.float16)
+    taught = _read(file, study.targets.shape)
+    if taught is None:
+        taught = np.mean([_probabilities(run, study.images) for run in runners], axis=0).astype(np.float16)
         with replacing(file, overwrite=True) as beside, beside.open("wb") as opened:
-            np.save(opened, values)
-    taught: NDArray[np.float16] = np.load(file, mmap_mode="r")
+            np.save(opened, taught)
     return taught
+
+
+def _read(file: Path, shape: tuple[int, ...]) -> NDArray[np.float16] | None:
+    """Map a result from disk; ``None`` if there is none, or it is not whole."""
+    try:
+        values: NDArray[np.float16] = np.load(file, mmap_mode="r")
+    except Exception:  # damaged bytes make the reader raise anything
+        return None
+    return values if values.shape == shape and values.dtype == np.float16 else None
 
 
 def _probabilities(run: Runner, images: NDArray[np.float16]) -> NDArray[np.float32]:
