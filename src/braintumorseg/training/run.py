@@ -75,7 +75,7 @@ def train(
         ValueError: If an argument is not as stated, or Keras runs on another backend than TensorFlow.
 
     Examples:
-        >>> from braintumorseg import TrainConfig, make_study, train, write_segmentation
+        >>> from braintumorseg import Preprocessing, TrainConfig, make_study, train
         >>> from PIL import Image
         >>> import numpy as np
         >>> study = make_study(seed=0, shape=(4, 64, 64))
