@@ -150,6 +150,7 @@ ORDER = [
     "zoo.load",
     "zoo.publish",
     "quantization",
+    "training.parts",
     "training.config",
     "training.state",
     "training.rounds",

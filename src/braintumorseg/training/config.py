@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -21,6 +21,7 @@ from braintumorseg._files import replacing
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.pipeline import SamplingConfig
 from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.training.parts import CoarseConfig, OptimizerConfig, TeacherConfig
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -33,106 +34,6 @@ _LOSSES = {
     "tversky": losses.Tversky,
 }
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW (Loshchilov and Hutter 2019) whose rate rises linearly, then falls along a cosine; averaged weights are kept.
-
-    Attributes:
-        learning_rate: The highest rate.
-        warmup_steps: Batches until it is reached, from a twentieth of it.
-        final_share: The rate of the last step, as a share of the highest.
-        weight_decay: Decoupled from the gradient.
-        clip_norm: Largest norm of all gradients together; 0 for any.
-        ema: Share that an exponential moving average of the weights keeps from step to step; the average is what is
-            validated and kept.
-
-    Raises:
-        ValueError: If an attribute is not as stated.
-    """
-
-    learning_rate: float = 1e-3
-    warmup_steps: int = 200
-    final_share: float = 0.02
-    weight_decay: float = 1e-4
-    clip_norm: float = 0.0
-    ema: float = 0.995
-
-    def __post_init__(self) -> None:
-        check_range("learning_rate", self.learning_rate, 0, low_open=True)
-        check_integer("warmup_steps", self.warmup_steps, 0)
-        check_range("final_share", self.final_share, 0, 1)
-        check_range("weight_decay", self.weight_decay, 0)
-        check_range("clip_norm", self.clip_norm, 0)
-        check_range("ema", self.ema, 0, 1, high_open=True)
-
-    def build(self, steps: int) -> keras.optimizers.Optimizer:
-        """Return the Keras optimizer of a run of so many steps."""
-        warmup = min(self.warmup_steps, steps - 1)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=self.learning_rate / 20 if warmup else self.learning_rate,
-            decay_steps=steps - warmup,
-            alpha=self.final_share,
-            warmup_target=self.learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-        return keras.optimizers.AdamW(
-            schedule,
-            weight_decay=self.weight_decay,
-            global_clipnorm=self.clip_norm or None,
-            use_ema=True,
-            ema_momentum=self.ema,
-        )
-
-
-@dataclass(frozen=True)
-class CoarseConfig:
-    """A first part of the training on smaller images, which costs less and ends as well.
-
-    Attributes:
-        size: Side of its square images, in pixels.
-        steps: How many of the run's steps it takes; 0 for none.
-
-    Raises:
-        ValueError: If an attribute is not as stated.
-    """
-
-    size: int = 128
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        check_integer("size", self.size, 8)
-        check_integer("steps", self.steps, 0)
-
-
-@dataclass(frozen=True)
-class TeacherConfig:
-    """Finished models that a run learns from beside the masks (knowledge distillation, Hinton et al. 2015).
-
-    A target is the mask, mixed with the mean probability that the presets give the whole study, each slice and its mirror
-    image. What augmentation then takes from the study, such as its other sequences, the teachers have seen.
-
-    Attributes:
-        presets: Names or folders of presets with the same preprocessing; none for masks alone.
-        share: How much of a target is theirs, 0 to 1.
-
-    Raises:
-        ValueError: If an attribute is not as stated.
-
-    References:
-        Hinton, Vinyals, Dean: "Distilling the knowledge in a neural network", arXiv 2015.
-    """
-
-    presets: Sequence[str] = ()
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        if isinstance(self.presets, str) or not all(isinstance(name, str) and name.strip() for name in self.presets):
-            msg = wrong("teacher.presets", "a list of names or folders", repr(self.presets))
-            raise ValueError(msg)
-        object.__setattr__(self, "presets", tuple(self.presets))
-        check_range("teacher.share", self.share, 0, 1)
 
 
 @dataclass(frozen=True)

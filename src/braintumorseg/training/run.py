@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -18,7 +17,7 @@ import tensorflow as tf
 from braintumorseg._checks import DataError, check_in, wrong
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.card import Card, Figure
-from braintumorseg.engines.network import variables_of
+from braintumorseg.engines.network import variables_of, weights_of
 from braintumorseg.io import read_study
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.study import Study
@@ -28,7 +27,7 @@ from braintumorseg.training.pictures import plot_curves, plot_worst_slices, save
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
-from braintumorseg.training.teachers import Teachers, describe_origin
+from braintumorseg.training.teachers import Teachers, describe_origin, hash_weights
 from braintumorseg.zoo.load import load_pretrained
 from braintumorseg.zoo.preset import write_preset
 
@@ -155,10 +154,6 @@ def _start(config: TrainConfig) -> Segmenter | None:
     return segmenter
 
 
-def _hash(model: keras.Model) -> str:
-    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in variables_of(model).values())).hexdigest()
-
-
 def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
     return {path: tuple(weight.shape) for path, weight in variables_of(model).items()}
 
@@ -173,7 +168,7 @@ def _begin(
     """Return what the run knows: what its folder's state says, if there is one; refuse that of another run."""
     new: dict[str, Any] = {
         "config": config.digest(),
-        "start": _hash(start.model) if start else None,
+        "start": hash_weights(weights_of(start.model)) if start else None,
         "teachers": teachers.hashes,
         "patients": patients,
         "step": 0,

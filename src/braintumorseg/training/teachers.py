@@ -14,7 +14,7 @@ from braintumorseg._checks import DataError
 from braintumorseg._files import replacing
 from braintumorseg.cache import CachedStudy
 from braintumorseg.card import Card
-from braintumorseg.engines.network import Network
+from braintumorseg.engines.network import Weights
 from braintumorseg.engines.openvino import Runner
 from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.segmenter import Segmenter
@@ -45,7 +45,7 @@ class Teachers:
     @property
     def hashes(self) -> list[str]:
         """SHA-256 of each teacher's weights."""
-        return [_hash(network) for network in self._networks]
+        return [hash_weights(network.weights) for network in self._networks]
 
     def teach(self, studies: Sequence[CachedStudy], folder: Path) -> list[CachedStudy]:
         """Return studies with what the teachers find in them; where there are none, as they are.
@@ -70,6 +70,11 @@ def describe_origin(segmenter: Segmenter) -> str:
     return segmenter.name if recipe == Card.recipe else recipe
 
 
+def hash_weights(weights: Weights) -> str:
+    """Return a SHA-256 of weights in the order given."""
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in weights.values())).hexdigest()
+
+
 def _load(preset: str, preprocessing: Preprocessing) -> Segmenter:
     try:
         segmenter = load_pretrained(preset)
@@ -84,10 +89,6 @@ def _load(preset: str, preprocessing: Preprocessing) -> Segmenter:
         msg = f"teacher.presets: {preset} has {classes} classes; a teacher has one"
         raise DataError(msg)
     return segmenter
-
-
-def _hash(network: Network) -> str:
-    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in network.weights.values())).hexdigest()
 
 
 def _taught(study: CachedStudy, runners: Sequence[Runner], folder: Path, identity: str) -> NDArray[np.float16]:
