@@ -15,6 +15,7 @@ from braintumorseg import (
     Segmentation,
     Segmenter,
     build_resunet,
+    build_unet,
     evaluate,
     load_pretrained,
     make_study,
@@ -24,6 +25,8 @@ from braintumorseg import (
     write_card,
 )
 from braintumorseg.engines import onnxruntime, openvino
+from braintumorseg.engines.network import Network
+from braintumorseg.engines.quantization import KERNEL_LEVEL, LEVELS, check_quantization, quantize_kernel
 from braintumorseg.quantization import MEAN_LOSS, PATIENT_LOSS, observe
 from braintumorseg.zoo import bundled
 from braintumorseg.zoo.preset import CONFIG_FILE, INT8_FILE, read_network, read_preset, write_quantization
@@ -104,6 +107,32 @@ def test_both_engines_round_alike(quantized, studies):
     exact = openvino.Runner(network, "float32")(images, 4)
     one, other = (engine.Runner(network, "int8")(images, 4) for engine in (openvino, onnxruntime))
     assert np.abs(one - other).mean() < 2 * np.abs(one - exact).mean() + 1e-4
+
+
+@pytest.mark.parametrize("engine", [openvino, onnxruntime])
+def test_sums_of_the_largest_values_are_not_cut_off(engine):
+    """CPUs without VNNI add two products in 16 bits; here values and kernels are as large as their bounds."""
+    model = build_unet(filters=(8, 16), activation=None)
+    model.set_weights([np.full(each.shape, 1 / 16) if each.ndim == 4 else each for each in model.get_weights()])
+    network = Segmenter(model, Preprocessing(size=16)).network()
+    largest = 27 / 16  # a kernel of 3x3x3 on ones
+    ranges = {"encoder_1_conv_2/0": np.array([0, largest]), "encoder_1_conv_2/kernel": np.full(8, 1 / 16)}
+    quantization = {place: values.astype(np.float32) for place, values in ranges.items()}
+    check_quantization(quantization, network.weights)
+    rounded = Network("mine", network.architecture, network.weights, quantization)
+    images = np.ones((2, 16, 16, 3), np.float32)
+    exact, found = (engine.Runner(rounded, precision)(images, 2) for precision in ("float32", "int8"))
+    assert (exact != found).any()
+    np.testing.assert_allclose(found, exact, rtol=0.01)
+
+
+def test_kernels_use_the_levels_that_they_may():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 5, 4)).astype(np.float32)
+    bounds = np.abs(kernel).max((0, 1, 2))
+    integers, scale = quantize_kernel(kernel, bounds, 3)
+    assert np.abs(integers).max((0, 1, 2)).tolist() == [KERNEL_LEVEL] * 4
+    assert (np.abs(integers * scale - kernel) <= scale * 0.5001).all()
+    assert 2 * (LEVELS - 1) * KERNEL_LEVEL < 2**15
 
 
 def test_unsafe_quantization_leaves_the_preset_in_float32(tmp_path, studies):

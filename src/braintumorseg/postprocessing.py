@@ -10,15 +10,19 @@ from braintumorseg._optional import lazy
 
 _ndimage = lazy("scipy.ndimage")  # it takes longer to import than a study to read
 
+_IN_SLICE = np.zeros((3, 3, 3), bool)  # what touches a voxel by an edge, in its slice
+_IN_SLICE[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
+
 
 def to_mask(probabilities: NDArray[np.float32], threshold: float = 0.5, min_voxels: int = 0) -> NDArray[np.bool_]:
-    """Threshold probabilities, and drop what is too small to be believed.
+    """Threshold probabilities, and drop pieces and fill holes that are too small to be believed.
 
     Args:
         probabilities: Array ``(slices, height, width)``, 0 to 1, on the study's own grid.
         threshold: A voxel is tumour where its probability is at least this; above 0 and at most 1.
         min_voxels: Components of fewer voxels are dropped; voxels that touch by a face, an edge or a corner are one
-            component (26 neighbours). 0 and 1 keep everything.
+            component (26 neighbours). Then holes of fewer voxels are filled: what one slice of the mask encloses, as readers
+            outline tumours slice by slice. 0 and 1 change nothing.
 
     Returns:
         Boolean array ``(slices, height, width)``.
@@ -42,8 +46,25 @@ def to_mask(probabilities: NDArray[np.float32], threshold: float = 0.5, min_voxe
     check_integer("min_voxels", min_voxels, 0)
     mask: NDArray[np.bool_] = probabilities >= threshold
     if min_voxels > 1 and mask.any():
-        components, _ = _ndimage.label(mask, np.ones((3, 3, 3)))
-        sizes = np.bincount(components.ravel())
-        sizes[0] = 0
-        mask = (sizes >= min_voxels)[components]
+        mask = _fill_holes(_drop_components(mask, min_voxels), min_voxels)
+    return mask
+
+
+def _drop_components(mask: NDArray[np.bool_], min_voxels: int) -> NDArray[np.bool_]:
+    components, _ = _ndimage.label(mask, np.ones((3, 3, 3)))
+    sizes = np.bincount(components.ravel())
+    sizes[0] = 0
+    kept: NDArray[np.bool_] = (sizes >= min_voxels)[components]
+    return kept
+
+
+def _fill_holes(mask: NDArray[np.bool_], min_voxels: int) -> NDArray[np.bool_]:
+    """Fill holes in place, and return the mask."""
+    for box in _ndimage.find_objects(mask.view(np.uint8)):  # one, around everything; none for an empty mask
+        around = np.pad(~mask[box], ((0, 0), (1, 1), (1, 1)), constant_values=True)
+        regions, _ = _ndimage.label(around, _IN_SLICE)
+        filled = np.bincount(regions.ravel()) < min_voxels
+        filled[0] = False
+        filled[regions[:, 0, 0]] = False  # what surrounds the tumour in each slice
+        mask[box] |= filled[regions][:, 1:-1, 1:-1]
     return mask

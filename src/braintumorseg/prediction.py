@@ -36,7 +36,7 @@ class Prediction:
     Attributes:
         preprocessing: The preprocessing that the network was trained with.
         threshold: A voxel is tumour where its probability is at least this.
-        min_voxels: Components of fewer voxels are dropped.
+        min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
         run: From images and batch size to probabilities.
         engine: What runs it.
         precision: What it computes in.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from braintumorseg._checks import check_integer, wrong
 from braintumorseg._optional import lazy, require
 from braintumorseg.engines.network import Network, Weights
+from braintumorseg.engines.quantization import KERNEL_LEVEL
 from braintumorseg.evaluation import Evaluation, evaluate
 from braintumorseg.io import read_study
 from braintumorseg.segmenter import Segmenter
@@ -168,6 +169,7 @@ def observe(
             nncf.Dataset([image[None] for image in images]),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(images),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
             ignored_scope=nncf.IgnoredScope(patterns=[f"{start}.*" for start in kept], validate=False),
         )
     return _read(quantized)
@@ -186,7 +188,7 @@ def _read(model: Any) -> dict[str, NDArray[np.float32]]:
                 ranges[f"{name}/{place}"] = np.array([_values(source, bound).item() for bound in (1, 2)], np.float32)
         if "Convolution" in node.get_type_name() and sources[1].get_type_name() == "Multiply":
             scale = sources[1].input(1).get_source_output().get_node().get_data()
-            ranges[f"{name}/kernel"] = (np.abs(scale.astype(np.float32)) * 127).ravel()
+            ranges[f"{name}/kernel"] = (np.abs(scale.astype(np.float32)) * KERNEL_LEVEL).ravel()
         if name.endswith("/bias"):
             ranges[name] = _values(node, 1).astype(np.float32).ravel()
     return ranges

@@ -47,7 +47,7 @@ class Segmenter:
             one, is run by other engines without being built.
         preprocessing: The preprocessing that the model was trained with.
         threshold: A voxel is tumour where its probability is at least this.
-        min_voxels: Components of fewer voxels are dropped.
+        min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
         name: What to call it.
         card: What it was trained on, and how well it does; ``None`` where nobody measured.
         precision: What it computes in where nobody says: ``"int8"`` alone for a network that has a quantization.

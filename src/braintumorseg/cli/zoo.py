@@ -52,7 +52,7 @@ def show(name: Name) -> None:
     lines = [
         segmenter.name,
         f"input: {', '.join(preprocessing.sequences)} at {preprocessing.size}x{preprocessing.size}",
-        f"threshold: {segmenter.threshold:g}, in components of {segmenter.min_voxels}+ voxels",
+        f"threshold: {segmenter.threshold:g}, in components of {segmenter.min_voxels}+ voxels, smaller holes filled",
         *str(segmenter.card).splitlines(),
     ]
     out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from braintumorseg._checks import wrong
 
 LEVELS = 256  # of 8 bits
+KERNEL_LEVEL = 64
+"""Largest integer of a kernel, half of what 8 bits hold. CPUs without VNNI add two products in 16 bits and cut off what is
+too large; with 255 for a value and 64 for a kernel nothing is, so that all CPUs find the same."""
 
 
 def check_quantization(quantization: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]]) -> None:
@@ -36,10 +39,10 @@ def check_quantization(quantization: Mapping[str, NDArray[Any]], weights: Mappin
 def quantize_kernel(
     kernel: NDArray[np.float32], bounds: NDArray[np.float32], out: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return a kernel as integers from -127 to 127 with their scale, of one for each output channel (axis ``out``)."""
+    """Return a kernel as integers from -64 to 64 with their scale, one for each output channel (axis ``out``)."""
     shape: Sequence[int] = [-1 if axis == out else 1 for axis in range(kernel.ndim)]
-    scale = np.maximum(bounds / 127, np.finfo(np.float32).tiny).astype(np.float32).reshape(shape)
-    return np.clip(np.rint(kernel / scale), -127, 127).astype(np.int8), scale
+    scale = np.maximum(bounds / KERNEL_LEVEL, np.finfo(np.float32).tiny).astype(np.float32).reshape(shape)
+    return np.clip(np.rint(kernel / scale), -KERNEL_LEVEL, KERNEL_LEVEL).astype(np.int8), scale
 
 
 def quantize_range(low: float, high: float) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -140,12 +140,14 @@ def _study(study: Study) -> str:
 
 
 def _model(segmenter: Segmenter, segmentation: Segmentation) -> str:
-    components = f"in pieces of at least {segmenter.min_voxels} voxels" if segmenter.min_voxels > 1 else "in any piece"
+    pieces, smallest = "in any piece", segmenter.min_voxels
+    if smallest > 1:
+        pieces = f"in pieces of at least {smallest} voxels; holes of fewer count as tumour"
     facts = {
         "Preset": segmenter.name,
         "Input": f"{', '.join(segmenter.preprocessing.sequences)} at "
         f"{segmenter.preprocessing.size} x {segmenter.preprocessing.size}",
-        "Tumour is": f"a probability of at least {segmenter.threshold:g}, {components}",
+        "Tumour is": f"a probability of at least {segmenter.threshold:g}, {pieces}",
     }
     if segmentation.engine is not None:
         facts["Run by"] = f"{segmentation.engine}, {segmentation.precision}"

@@ -54,7 +54,8 @@ class TrainConfig:
         keep_every: Steps from one to the next whose averaged weights are kept as a preset of their own, to choose from or to
             mix; a multiple of ``round_steps``, 0 for none.
         threshold: A voxel is tumour where its probability is at least this.
-        min_voxels: Components of fewer voxels are dropped by the finished model, but not in validation.
+        min_voxels: Components of fewer voxels are dropped, and holes of fewer filled, by the finished model, but not in
+            validation.
         preprocessing: As it will travel with the weights.
         coarse: A first part of the training on smaller images.
         sampling: Which slices a batch is made of.

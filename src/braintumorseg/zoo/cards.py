@@ -109,7 +109,10 @@ def render_card(preset: Preset) -> str:
         ("Architecture", f"{preset.architecture['name']}, {preset.parameters:,} weights"),
         ("Weights", f"SHA-256 `{preset.sha256}`"),
         ("Computes in", _PRECISIONS[preset.precision]),
-        ("A voxel is tumour", f"from a probability of {preset.threshold:g} on, in components of {preset.min_voxels}+"),
+        (
+            "A voxel is tumour",
+            f"from a probability of {preset.threshold:g} on, in components of {preset.min_voxels}+; smaller holes are filled",
+        ),
     ]
     parts = [
         f"# {preset.name}",

@@ -55,7 +55,7 @@ class Preset:
         architecture: ``name`` of the architecture and the arguments of its builder.
         preprocessing: The preprocessing that the weights were trained with.
         threshold: A voxel is tumour where its probability is at least this.
-        min_voxels: Components of fewer voxels are dropped.
+        min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
         sha256: Of the weights file.
         parameters: Number of weights.
         card: What it was trained on, and how well it does.
