@@ -34,7 +34,8 @@ MEAN_LOSS = 0.003
 PATIENT_LOSS = 0.01
 """What int8 may cost any one patient: it has to be less."""
 _SLICES_A_STUDY = 8
-_KEPT = ((), ("decoder_1", "logits"), ("decoder_1", "logits", "encoder_1"))  # the fastest first
+_FIRST = "encoder_1_conv_1"  # it sees the images themselves, and costs little
+_KEPT = ((_FIRST,), ("decoder_1", "logits", _FIRST), ("decoder_1", "logits", "encoder_1"))  # the fastest first
 
 _log = logging.getLogger(__name__)
 
@@ -91,8 +92,8 @@ def quantize(
     """Measure a quantization of a preset's network, and put it into the preset's folder if it is safe.
 
     Values of the network are observed on slices of the calibration studies, and rounded to 8 bits between the bounds found
-    (post-training quantization by NNCF, biases corrected). What that costs is measured on the validation studies. Where it is
-    too much, the layers at full resolution, which decide where a tumour ends, stay in float32: first the last ones. A safe
+    (post-training quantization by NNCF, biases corrected). The first convolution stays in float32. What that costs is measured
+    on the validation studies. Where it is too much, the layers at full resolution, which decide where a tumour ends, stay in float32: first the last ones. A safe
     quantization becomes the preset's default precision; one that is not leaves the preset without any.
 
     Args:
