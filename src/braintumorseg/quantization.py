@@ -93,8 +93,9 @@ def quantize(
 
     Values of the network are observed on slices of the calibration studies, and rounded to 8 bits between the bounds found
     (post-training quantization by NNCF, biases corrected). The first convolution stays in float32. What that costs is measured
-    on the validation studies. Where it is too much, the layers at full resolution, which decide where a tumour ends, stay in float32: first the last ones. A safe
-    quantization becomes the preset's default precision; one that is not leaves the preset without any.
+    on the validation studies. Where it is too much, the layers at full resolution, which decide where a tumour ends, stay in
+    float32: first the last ones. A safe quantization becomes the preset's default precision; one that is not leaves the preset
+    without any.
 
     Args:
         preset: Folder of the preset.
