@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: demo test install-dev test-backends bench lint format docs serve build clean
 
-demo: $(VENV)/.installed  ## the main job on a synthetic study: mask, picture and measures in demo/
+demo: $(VENV)/.installed  ## the main job on a synthetic study: measures printed, mask and picture in demo/
 	$(BIN)/braintumorseg demo --output demo --overwrite
 
 test: $(VENV)/.installed-dev  ## all tests on the default backend
