@@ -126,7 +126,7 @@ class Segmenter:
             engine: What runs the network. ``"auto"`` is Keras where it sees a GPU and for models that are not of this
                 package, else OpenVINO, which needs neither TensorFlow nor Keras. ``"onnxruntime"`` is in the extra ``export``.
             precision: ``"float32"``, in which all engines give the same, or ``"int8"`` where the preset has a quantization, in
-                which CPUs are several times as fast; ``segmenter.precision`` if not given (Keras has float32 alone).
+                which CPUs are about twice as fast or more; ``segmenter.precision`` if not given (Keras has float32 alone).
 
         Returns:
             Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing, and the

@@ -94,7 +94,7 @@ class _Operations:
 
     def _inputs(self, x: str, kernel: NDArray[np.float32], bias: NDArray[np.float32], out: int, name: str) -> list[str]:
         filters, place = kernel.transpose(3, 2, 0, 1), f"{name}/kernel"
-        bias_name = self._constant(self._ranges.get(f"{name}/bias", bias), f"{name}/bias")
+        bias_name = self._constant(bias, f"{name}/bias")
         x = self._round(x, f"{name}/0")
         if place not in self._ranges:
             return [x, self._constant(filters, place), bias_name]

@@ -100,12 +100,12 @@ class _Operations:
         same = [kernel.shape[0] // 2, kernel.shape[1] // 2]
         filters = self._kernel(kernel.transpose(3, 2, 0, 1), 0, name)
         x = opset.convolution(self._round(x, f"{name}/0"), filters, [1, 1], same, same, [1, 1], name=name)
-        return self._bias(x, bias, name)
+        return _add_bias(x, bias, name)
 
     def upsampling(self, x: Any, kernel: NDArray[np.float32], bias: NDArray[np.float32], name: str) -> Any:
         filters = self._kernel(kernel.transpose(3, 2, 0, 1), 1, name)
         x = opset.convolution_backprop_data(self._round(x, f"{name}/0"), filters, [2, 2], name=name)
-        return self._bias(x, bias, name)
+        return _add_bias(x, bias, name)
 
     def group_normalization(
         self, x: Any, groups: int, scale: NDArray[np.float32], offset: NDArray[np.float32], name: str
@@ -128,10 +128,6 @@ class _Operations:
     def activation(self, x: Any, kind: str, name: str) -> Any:
         return opset.sigmoid(x, name=name) if kind == "sigmoid" else opset.softmax(x, 1, name=name)
 
-    def _bias(self, x: Any, bias: NDArray[np.float32], name: str) -> Any:
-        bias = self._ranges.get(f"{name}/bias", bias)
-        return opset.add(x, _constant(bias.reshape(1, -1, 1, 1)), name=f"{name}/bias")
-
     def _kernel(self, kernel: NDArray[np.float32], out: int, name: str) -> Any:
         if f"{name}/kernel" not in self._ranges:
             return _constant(kernel)
@@ -149,6 +145,10 @@ class _Operations:
             bounds = [_constant(np.float32(bound)) for bound in (low, high, low, high)]
             self._rounded[key] = opset.fake_quantize(x, *bounds, LEVELS)
         return self._rounded[key]
+
+
+def _add_bias(x: Any, bias: NDArray[np.float32], name: str) -> Any:
+    return opset.add(x, _constant(bias.reshape(1, -1, 1, 1)), name=f"{name}/bias")
 
 
 def _constant(array: Any) -> Any:

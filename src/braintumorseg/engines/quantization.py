@@ -1,9 +1,8 @@
 """What a network in 8 bits needs beside its weights, and how numbers become integers by it.
 
 A quantization is a table of arrays: ``"<layer>/0"`` (and ``"<layer>/1"`` of a second input) the lowest and the highest value
-that the input is rounded between, ``"<layer>/kernel"`` the largest magnitude of each output channel's kernel, and
-``"<layer>/bias"`` the bias, corrected for what rounding shifts. It is kept as numbers, and engines write the network by it
-from their own operations: no file of a runtime's own has to be trusted.
+that the input is rounded between, and ``"<layer>/kernel"`` the largest magnitude of each output channel's kernel. It is kept
+as numbers, and engines write the network by it from their own operations: no file of a runtime's own has to be trusted.
 """
 
 from __future__ import annotations
@@ -27,11 +26,13 @@ def check_quantization(quantization: Mapping[str, NDArray[Any]], weights: Mappin
     for place, array in quantization.items():
         layer, _, kind = place.rpartition("/")
         length, fits = 2, array.dtype == np.float32 and array.ndim == 1 and bool(np.isfinite(array).all())
-        if kind in ("kernel", "bias"):
+        if kind == "kernel":
             kernel = weights.get(f"{layer}/kernel")
             length = 0 if kernel is None else kernel.shape[2 if layer.endswith("_up") else 3]
-            fits &= kind == "bias" or bool((array >= 0).all())
-        if not fits or len(array) != length or (length == 2 and kind.isdecimal() and not array[0] < array[1]):
+            fits = fits and bool((array >= 0).all())
+        else:
+            fits = fits and kind.isdecimal() and bool((array[:-1] < array[1:]).all())
+        if not fits or len(array) != length:
             msg = wrong(place, f"{length} finite numbers that fit the network", f"{array.dtype} of shape {array.shape}")
             raise ValueError(msg)
 
