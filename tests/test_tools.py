@@ -1,11 +1,8 @@
 """The scripts that made what is released."""
 
-import contextlib
-import io
 import runpy
-import sys
+from functools import partial
 from pathlib import Path
-from unittest import mock
 
 import keras
 import numpy as np
@@ -14,6 +11,7 @@ from braintumorseg import Preprocessing, Segmenter, TrainConfig, lgg_split, load
 from braintumorseg.card import Card
 from braintumorseg.models import build_unet
 from cases import write_case
+from command_line import call
 
 TOOL = Path(__file__).parents[1] / "tools" / "average_presets.py"
 TEXTS = ("summary", "data", "split", "licence", "intended_use", "limits")
@@ -28,23 +26,13 @@ def save(folder, seed, filters=(4, 8)):
 
 
 def average(*arguments):
-    """Run the script in this process, as one start of TensorFlow serves all tests; return exit code and errors."""
-    errors = io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", [str(TOOL), *map(str, arguments)]),
-        contextlib.redirect_stderr(errors),
-    ):
-        try:
-            runpy.run_path(str(TOOL), run_name="__main__")
-        except SystemExit as end:
-            return end.code, errors.getvalue()
-    return 0, errors.getvalue()
+    return call(partial(runpy.run_path, str(TOOL), run_name="__main__"), TOOL, *arguments)
 
 
 def test_presets_are_averaged_by_their_shares(tmp_path):
     one, other = save(tmp_path / "one", 1), save(tmp_path / "other", 2)
-    code, errors = average(tmp_path / "one", tmp_path / "other", "--shares", 3, 1, "--out", tmp_path / "mean")
-    assert code == 0, errors
+    done = average(tmp_path / "one", tmp_path / "other", "--shares", 3, 1, "--out", tmp_path / "mean")
+    assert done.returncode == 0, done.stderr
     mean = load_pretrained(tmp_path / "mean")
     for path, weight in mean.network().weights.items():
         expected = 0.75 * one.network().weights[path] + 0.25 * other.network().weights[path]
@@ -56,9 +44,9 @@ def test_presets_are_averaged_by_their_shares(tmp_path):
 def test_what_can_t_be_averaged_is_refused(tmp_path):
     save(tmp_path / "one", 1), save(tmp_path / "wide", 2, (4, 16))
     for arguments in ((tmp_path / "one", tmp_path / "wide"), (tmp_path / "one", "--shares", 1, 2)):
-        code, errors = average(*arguments, "--out", tmp_path / "mean")
-        assert code == 2
-        assert "must be of the architecture" in errors or "one number from 0 for each preset" in errors
+        refused = average(*arguments, "--out", tmp_path / "mean")
+        assert refused.returncode == 2
+        assert "must be of the architecture" in refused.stderr or "one number from 0 for each preset" in refused.stderr
     assert not (tmp_path / "mean").exists()
 
 
@@ -77,8 +65,8 @@ def test_statistics_of_normalisation_are_measured_on_training_patients(tmp_path)
     )
     recipe.write(tmp_path / "recipe.toml")
     data = ("--data", tmp_path / "data", "--recipe", tmp_path / "recipe.toml", "--batches", 2)
-    code, errors = average(tmp_path / "one", tmp_path / "other", *data, "--out", tmp_path / "mean")
-    assert code == 0, errors
+    done = average(tmp_path / "one", tmp_path / "other", *data, "--out", tmp_path / "mean")
+    assert done.returncode == 0, done.stderr
     mean = load_pretrained(tmp_path / "mean")
     for path, weight in mean.network().weights.items():
         expected = (one.network().weights[path] + other.network().weights[path]) / 2
@@ -87,6 +75,6 @@ def test_statistics_of_normalisation_are_measured_on_training_patients(tmp_path)
 
 
 def test_statistics_need_data_and_a_recipe(tmp_path):
-    code, errors = average(tmp_path / "one", "--data", tmp_path, "--out", tmp_path / "mean")
-    assert code == 2
-    assert "--data and --recipe: expected both or neither" in errors
+    refused = average(tmp_path / "one", "--data", tmp_path, "--out", tmp_path / "mean")
+    assert refused.returncode == 2
+    assert "--data and --recipe: expected both or neither" in refused.stderr
