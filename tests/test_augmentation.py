@@ -441,21 +441,6 @@ class TestRandomness:
         assert -31 < angles.min() < -25
         assert 25 < angles.max() < 31
 
-    def test_soft_masks_stay_as_interpolated(self):
-        """They move as a channel of the images does, which is not cut at a half."""
-        shares = np.random.default_rng(0).uniform(0, 1, (4, 32, 40, 1)).astype("float32")
-        shares[:, 0, 0] = 0  # air, from which images are counted
-        arguments = GEOMETRY | {"seed": 3}
-        images, soft = run(only(**arguments, soft_masks=True, sequences=("flair",)), shares, shares)
-        np.testing.assert_allclose(soft, images, atol=1e-6)
-        assert ((soft > 0.1) & (soft < 0.9)).mean() > 0.3
-        _, cut = run(only(**arguments, sequences=("flair",)), shares, shares)
-        np.testing.assert_array_equal(cut, soft >= 0.5)
-
-    def test_soft_masks_of_integers_are_refused(self):
-        with pytest.raises(ValueError, match="masks must be floating point numbers where they are soft; got dtype"):
-            only(rotation=5, soft_masks=True)(np.zeros((2, 8, 8, 3), "float32"), np.zeros((2, 8, 8), "uint8"), step=0)
-
     def test_float32_under_a_policy_of_half_precision(self):
         images, masks, _ = make_batch()
         expected = run(Augmentation(), images, masks)
@@ -520,7 +505,6 @@ class TestConfiguration:
             ({"blur": 2}, "blur must be at least 0 and at most 1; got 2"),
             ({"noise": "0.1"}, "noise must be at least 0; got '0.1'"),
             ({"flip_left_right": 3}, "flip_left_right must be one of False, True; got 3"),
-            ({"soft_masks": 0.5}, "soft_masks must be one of False, True; got 0.5"),
             ({"sequence_dropout": 1.5}, "sequence_dropout must be at least 0 and at most 1; got 1.5"),
             ({"probability": 2}, "probability must be at least 0 and at most 1; got 2"),
             ({"probability": {"flip": 1}}, "each name in probability must be one of 'rotation'"),

@@ -1,5 +1,4 @@
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,25 +120,6 @@ def test_a_batch_holds_the_slices_drawn():
     for image, mask, drawn in zip(images, masks, sampler(16).draw(3), strict=True):
         np.testing.assert_array_equal(image, drawn.study.images[drawn.number])
         np.testing.assert_array_equal(mask[..., 0], drawn.study.targets[drawn.number] >= 0.5)
-
-
-def test_what_teachers_found_is_mixed_into_the_masks():
-    """A quarter teachers, three quarters mask; between two slices, that of a place between what they found in both."""
-    study = replace(STUDIES[1], taught=np.linspace(0, 1, 20, dtype=np.float16)[:, None, None] * np.ones((8, 8), "f2"))
-    for between_share in (0, 1):
-        sampling = SamplingConfig(between_share=between_share)
-        taught = Sampler([study], [], sampling, batch_size=30, seed=0, taught_share=0.25)
-        alone = Sampler([STUDIES[1]], [], sampling, batch_size=30, seed=0)
-        _, masks = taught.read(3)
-        _, truth = alone.read(3)
-        assert masks.dtype == np.float32
-        for mask, true, drawn in zip(masks, truth, taught.draw(3), strict=True):
-            np.testing.assert_allclose(mask, 0.75 * true + 0.25 * (drawn.number + drawn.share) / 19, atol=2e-3)
-
-
-def test_studies_that_nobody_taught_are_named():
-    with pytest.raises(ValueError, match="studies must be taught ones where taught_share is above 0; got one that was"):
-        Sampler(STUDIES, [], SamplingConfig(), batch_size=2, seed=0, taught_share=0.5)
 
 
 def test_batches_go_on_from_any_step():

@@ -116,7 +116,6 @@ from .study import Segmentation as Segmentation
 from .study import Study as Study
 from .training import CoarseConfig as CoarseConfig
 from .training import OptimizerConfig as OptimizerConfig
-from .training import TeacherConfig as TeacherConfig
 from .training import TrainConfig as TrainConfig
 from .training import plot_curves as plot_curves
 from .training import plot_worst_slices as plot_worst_slices

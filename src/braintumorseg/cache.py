@@ -41,13 +41,11 @@ class CachedStudy:
         name: Name of the study's folder, or of its file without suffix.
         images: Read-only float16 array ``(slices, size, size, sequences)``: ``Preprocessing.apply``.
         targets: Read-only float16 array ``(slices, size, size)``, 0 to 1: ``Preprocessing.apply_mask``.
-        taught: Float16 array ``(slices, size, size)``, 0 to 1: what teachers found; ``None`` where there are none.
     """
 
     name: str
     images: NDArray[np.float16]
     targets: NDArray[np.float16]
-    taught: NDArray[np.float16] | None = None
 
     def tumour_slices(self) -> NDArray[np.bool_]:
         """Return for each slice whether there is tumour in it, ``(slices,)``; this reads all targets."""

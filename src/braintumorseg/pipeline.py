@@ -59,7 +59,7 @@ class Drawn(NamedTuple):
     share: float = 0.0
 
     def read(self, name: str) -> NDArray[np.floating[Any]]:
-        """Read it from one of the study's arrays: ``"images"``, ``"targets"`` or ``"taught"``."""
+        """Read it from one of the study's arrays: ``"images"`` or ``"targets"``."""
         values = getattr(self.study, name)
         if not self.share:
             return np.asarray(values[self.number])
@@ -76,11 +76,9 @@ class Sampler:
         sampling: Which slices a batch is made of.
         batch_size: Slices in a batch.
         seed: Any integer from 0.
-        taught_share: How much of a target is what teachers found, 0 to 1; the rest is the mask.
 
     Raises:
-        ValueError: If there are no studies, one of them was not taught though ``taught_share`` is above 0, or there is no
-            slice of a kind that is to be drawn.
+        ValueError: If there are no studies, or no slice of a kind that is to be drawn.
     """
 
     def __init__(
@@ -91,16 +89,10 @@ class Sampler:
         *,
         batch_size: int,
         seed: int,
-        taught_share: float = 0.0,
     ) -> None:
-        check_range("taught_share", taught_share, 0, 1)
-        if taught_share and any(study.taught is None for study in (*whole, *stripped)):
-            msg = wrong("studies", "taught ones where taught_share is above 0", "one that was not taught")
-            raise ValueError(msg)
         check_integer("batch_size", batch_size, 1)
         check_integer("seed", seed, 0)
         self.sampling, self.batch_size, self.seed = sampling, batch_size, seed
-        self.taught_share = taught_share
         self._whole, self._stripped = _Pool(whole, sampling.patient_power), _Pool(stripped, sampling.patient_power)
         needed = [self._whole] * (sampling.stripped_share < 1) + [self._stripped] * (sampling.stripped_share > 0)
         for pool in needed:
@@ -140,16 +132,12 @@ class Sampler:
 
         Returns:
             Images ``(batch, size, size, sequences)``, float16 as they are kept, and masks ``(batch, size, size, 1)``,
-            float32; a mask is 1 where it covers at least half of the pixel, or mixed with what teachers found.
+            float32; a mask is 1 where it covers at least half of the pixel.
         """
         drawn = self.draw(step)
         images = np.stack([each.read("images").astype(np.float16, copy=False) for each in drawn])
         targets = np.stack([each.read("targets") for each in drawn])[..., None]
-        masks = (targets >= 0.5).astype(np.float32)
-        if self.taught_share:
-            taught = np.stack([each.read("taught") for each in drawn])[..., None].astype(np.float32)
-            masks += np.float32(self.taught_share) * (taught - masks)
-        return images, masks
+        return images, (targets >= 0.5).astype(np.float32)
 
     @property
     def shape(self) -> tuple[int, ...]:

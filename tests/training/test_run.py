@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from safetensors.numpy import load_file
 from braintumorseg import (
     DataError,
     LGGDataset,
-    Segmenter,
     dice,
     lgg_split,
     load_pretrained,
@@ -120,24 +118,6 @@ def test_what_a_run_leaves(finished, cases):
         assert min(*curves.size, *worst.size) > 200
 
 
-def test_weights_on_the_way_are_kept(finished, tiny, cases, tmp_path):
-    """Every 4 steps of 8; the run is the same one, and the last of them is what it ends with."""
-    train(tiny.replace(keep_every=4), cases[1:], cases[:1], tmp_path / "run", progress=False)
-    assert {path.name for path in (tmp_path / "run").glob("step-*")} == {"step-4", "step-8"}
-    halfway, end, last = (
-        load_file(tmp_path / "run" / name / "model.safetensors") for name in ("step-4", "step-8", "last")
-    )
-    without = load_file(finished[0] / "last/model.safetensors")
-    for key, array in last.items():
-        np.testing.assert_array_equal(array, end[key], err_msg=key)
-        np.testing.assert_allclose(array, without[key], atol=1e-4, err_msg=key)
-    assert any((halfway[key] != array).any() for key, array in end.items())
-    log = pd.read_csv(tmp_path / "run/log.csv")
-    assert load_pretrained(tmp_path / "run/step-4").card.figures[0].value == pytest.approx(
-        log["val_patient_dice"][1], abs=1e-4
-    )
-
-
 def test_a_finished_run_is_not_trained_again(finished, tiny, cases):
     out, segmenter = finished
     before = (out / "state.safetensors").stat().st_mtime_ns
@@ -166,29 +146,6 @@ def test_a_run_starts_from_the_weights_of_a_preset(finished, tiny, plain, cases,
     assert recipe.endswith(f"tiny, {tiny.digest()}: augmented slices, 16 of 16x16, then 16 of 32x32")
     with pytest.raises(DataError, match="holds a run from another start"):
         train(config.replace(start=""), cases[1:], [], tmp_path / "run", progress=False)
-
-
-def test_a_run_learns_from_its_teachers(finished, plain, cases, tmp_path):
-    """With targets of a teacher alone, which finds tumour nowhere, the probabilities of a model fall below one without."""
-    teacher = finished[0] / "last"
-    blind = load_pretrained(teacher).network()
-    weights = dict(blind.weights)
-    weights["logits/bias"] = np.full_like(weights["logits/bias"], -20)
-    Segmenter(replace(blind, weights=weights), plain.preprocessing, name="blind").save(tmp_path / "blind")
-    config = plain.set(["steps=40", "round_steps=20", "optimizer.learning_rate=1e-2", "model.dropout=0"])
-    found = {}
-    for name, changes in (
-        ("alone", []),
-        ("taught", [f"teacher.presets={[str(tmp_path / 'blind')]}", "teacher.share=1"]),
-    ):
-        segmenter = train(config.set(changes), cases[1:], [], tmp_path / name, progress=False)
-        study = read_study(cases[1])
-        found[name] = segmenter.predict(study).probabilities[study.mask].mean()
-    assert found["taught"] < 0.5 * found["alone"]
-    recipe = load_pretrained(tmp_path / "taught/last").card.recipe
-    assert "augmented slices, 160 of 32x32; 1 of each target from (blind)" in recipe
-    with pytest.raises(DataError, match="holds a run with other teachers"):
-        train(config.set([f"teacher.presets={[str(teacher)]}", "teacher.share=1"]), cases[1:], [], tmp_path / "taught")
 
 
 @pytest.mark.parametrize(

@@ -66,18 +66,17 @@ def smooth_field(control: Any, height: int, width: int) -> Any:
     return ops.matmul(ops.matmul(rows, control), ops.transpose(columns))
 
 
-def sample(signal: Any, masks: Any, rows: Any, columns: Any, *, soft: bool = False) -> tuple[Any, Any]:
+def sample(signal: Any, masks: Any, rows: Any, columns: Any) -> tuple[Any, Any]:
     """Resample images and masks at the same places, both by bilinear interpolation.
 
-    A pixel of the new mask is 1 where the interpolated mask is at least 0.5, unless it is soft. Outside of the image both are
+    A pixel of the new mask is 1 where the interpolated mask is at least 0.5. Outside of the image both are
     0.
 
     Args:
         signal: Float32 ``(batch, height, width, channels)``; counted from the floor, so that 0 is air.
-        masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1; between them too if soft.
+        masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1.
         rows: ``(batch, height, width)``: row of the input for each pixel of the output, in pixels.
         columns: ``(batch, height, width)``: the same for the column.
-        soft: Whether masks stay as interpolated.
 
     Returns:
         Signal and masks in the shapes and dtypes that they came in.
@@ -101,7 +100,7 @@ def sample(signal: Any, masks: Any, rows: Any, columns: Any, *, soft: bool = Fal
     upper = upper_left + right * (upper_right - upper_left)
     lower = lower_left + right * (lower_right - lower_left)
     moved = upper + down * (lower - upper)
-    cover = moved[..., channels] if soft else moved[..., channels] >= 0.5
+    cover = moved[..., channels] >= 0.5
     return moved[..., :channels], ops.cast(ops.reshape(cover, ops.shape(masks)), masks.dtype)
 
 

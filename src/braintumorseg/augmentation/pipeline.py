@@ -34,7 +34,6 @@ _ARGUMENTS = (
     "sequence_dropout",
     "flair_alone",
     "probability",
-    "soft_masks",
     "sequences",
     "seed",
 )
@@ -60,7 +59,7 @@ class Augmentation(keras.layers.Layer):
 
     Images must be normalised by ``Preprocessing``: the head varies by about 1, air is each channel's lowest value.
     Flips, rotation, zoom, shift and elastic deformation are composed into one resampling, bilinear for both; a pixel of
-    the mask is 1 where the interpolated mask is at least 0.5, unless masks are soft. What comes into view from outside is
+    the mask is 1 where the interpolated mask is at least 0.5. What comes into view from outside is
     air. Sequence dropout comes last, so that a channel it replaces is an exact copy of the FLAIR, as in a study that lacks
     the sequence.
 
@@ -91,7 +90,6 @@ class Augmentation(keras.layers.Layer):
         flair_alone: Share of further samples whose other sequences are all replaced by FLAIR.
         probability: Share of samples that each transform touches, flips and what becomes of sequences aside: one number, or a
             table of some of the names ``rotation`` to ``blur``; names left out keep 0.5.
-        soft_masks: Whether masks hold shares from 0 to 1, and stay as interpolated.
         sequences: What the images' channels hold, in order.
         seed: Any integer from 0.
 
@@ -126,7 +124,6 @@ class Augmentation(keras.layers.Layer):
         sequence_dropout: float = 0.0,
         flair_alone: float = 0.0,
         probability: float | Mapping[str, float] = _PROBABILITY,
-        soft_masks: bool = False,
         sequences: Sequence[str] = SEQUENCES,
         seed: int = 0,
         **kwargs: Any,
@@ -147,7 +144,6 @@ class Augmentation(keras.layers.Layer):
         self.sequence_dropout = sequence_dropout
         self.flair_alone = flair_alone
         self.probability = probability if isinstance(probability, (int, float)) else dict(probability)
-        self.soft_masks = soft_masks
         self.sequences = tuple(sequences)
         self.seed = seed
         self._check()
@@ -157,8 +153,7 @@ class Augmentation(keras.layers.Layer):
 
         Args:
             images: Floating point ``(batch, height, width, channels)``; height, width and channels known before the call.
-            masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1, any dtype; soft ones
-                floating point.
+            masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1, any dtype.
             step: Number of the batch since training began, over all epochs: an integer from 0, or a scalar tensor. The
                 same number gives the same changes.
 
@@ -212,7 +207,7 @@ class Augmentation(keras.layers.Layer):
             shift=self.shift * draws.amount("shift", 2),
             flip=ops.where(flipped, -1.0, 1.0),
         )
-        return sample(signal, masks, rows, columns, soft=self.soft_masks)
+        return sample(signal, masks, rows, columns)
 
     def _change_intensities(self, signal: Any, floor: Any, draws: Draws) -> Any:
         _, height, width, channels = signal.shape
@@ -250,7 +245,7 @@ class Augmentation(keras.layers.Layer):
         return config | {name: _plain(getattr(self, name)) for name in _ARGUMENTS}
 
     def _check(self) -> None:
-        for name in ("flip_left_right", "flip_up_down", "soft_masks"):
+        for name in ("flip_left_right", "flip_up_down"):
             check_in(name, getattr(self, name), (False, True))
         for name in TRANSFORMS:
             check_range(name, getattr(self, name), 0, _LIMITS.get(name))
@@ -280,9 +275,6 @@ class Augmentation(keras.layers.Layer):
         if mask_shape[1:] not in (shape[1:3], (*shape[1:3], 1)):
             allowed = f"(batch, {shape[1]}, {shape[2]}) with or without a last axis of 1"
             msg = wrong("masks", allowed, f"shape {mask_shape}")
-            raise ValueError(msg)
-        if self.soft_masks and not keras.backend.is_float_dtype(keras.backend.standardize_dtype(masks.dtype)):
-            msg = wrong("masks", "floating point numbers where they are soft", f"dtype {masks.dtype}")
             raise ValueError(msg)
         if not hasattr(step, "dtype"):
             check_integer("step", step, 0)

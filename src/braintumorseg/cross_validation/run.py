@@ -62,8 +62,8 @@ def cross_validate(
     Raises:
         DataError: If a study can't be read or has no mask, or the folder holds another cross-validation: with another
             configuration, of other patients or of other folds.
-        ValueError: If an argument is not as stated, the configuration starts from trained weights or has teachers, or two
-            studies have the same name.
+        ValueError: If an argument is not as stated, the configuration starts from trained weights, or two studies
+            have the same name.
 
     Examples:
         >>> from pathlib import Path
@@ -87,10 +87,6 @@ def cross_validate(
     """
     if config.start:
         msg = wrong("start", "empty: weights to start from may have seen the patients that judge", repr(config.start))
-        raise ValueError(msg)
-    if config.teacher.presets:
-        names = ", ".join(config.teacher.presets)
-        msg = wrong("teacher.presets", "empty: teachers may have seen the patients that judge", repr(names))
         raise ValueError(msg)
     out = Path(out)
     sources = Sources.of(studies)

@@ -12,30 +12,19 @@ from braintumorseg.pipeline import Sampler, training_batches
 from braintumorseg.preprocessing import Preprocessing
 from braintumorseg.skull import brain_alone
 from braintumorseg.training.config import TrainConfig
-from braintumorseg.training.teachers import Teachers
 
 
-def build_samplers(
-    config: TrainConfig, teachers: Teachers, paths: Sequence[Path], cache: Path
-) -> list[tuple[int, Sampler]]:
+def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:
     """Return the parts of the run: each with its last step and what its batches are made of."""
     sizes = [(config.coarse.steps, config.coarse.size)] if config.coarse.steps else []
     sizes.append((config.steps, config.preprocessing.size))
     parts = []
     for last, size in sizes:
         preprocessing = Preprocessing(**{**config.preprocessing.get_config(), "size": size})
-        whole = teachers.teach(_prepared(PreparedCache(cache, preprocessing), paths), cache / "teachers")
+        whole = _prepared(PreparedCache(cache, preprocessing), paths)
         without_skull = PreparedCache(cache, preprocessing, change=brain_alone)
         stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())
-        stripped = teachers.teach(stripped, cache / "teachers")
-        sampler = Sampler(
-            whole,
-            stripped,
-            config.sampling,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            taught_share=config.teacher.share if config.teacher.presets else 0.0,
-        )
+        sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
         parts.append((last, sampler))
     return parts
 

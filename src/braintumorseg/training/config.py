@@ -21,7 +21,7 @@ from braintumorseg._files import replacing
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.pipeline import SamplingConfig
 from braintumorseg.preprocessing import Preprocessing
-from braintumorseg.training.parts import CoarseConfig, OptimizerConfig, TeacherConfig
+from braintumorseg.training.parts import CoarseConfig, OptimizerConfig
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -51,15 +51,12 @@ class TrainConfig:
         precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
         round_steps: After so many steps the state is saved and a line is logged; ``steps`` is a multiple of it.
         validate_every: Rounds from one validation to the next.
-        keep_every: Steps from one to the next whose averaged weights are kept as a preset of their own, to choose from or to
-            mix; a multiple of ``round_steps``, 0 for none.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled, by the finished model, but not in
             validation.
         preprocessing: As it will travel with the weights.
         coarse: A first part of the training on smaller images.
         sampling: Which slices a batch is made of.
-        teacher: Finished models to learn from beside the masks.
         augmentation: Arguments of ``Augmentation``, but for its sequences and its seed.
         loss: Terms of the loss: each ``name``, ``weight``, and options of the loss of that name.
         optimizer: How weights are changed.
@@ -87,13 +84,11 @@ class TrainConfig:
     precision: str = "float32"
     round_steps: int = 100
     validate_every: int = 5
-    keep_every: int = 0
     threshold: float = 0.5
     min_voxels: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     coarse: CoarseConfig = field(default_factory=CoarseConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     loss: tuple[Mapping[str, Any], ...] = ({"name": "binary_crossentropy"}, {"name": "dice", "per": "batch"})
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -109,14 +104,9 @@ class TrainConfig:
             check_integer(name, getattr(self, name), 1)
         check_integer("seed", self.seed, 0)
         check_integer("min_voxels", self.min_voxels, 0)
-        check_integer("keep_every", self.keep_every, 0)
         check_range("threshold", self.threshold, 0, 1, low_open=True)
         check_in("precision", self.precision, _PRECISIONS)
-        for name, steps in (
-            ("steps", self.steps),
-            ("coarse.steps", self.coarse.steps),
-            ("keep_every", self.keep_every),
-        ):
+        for name, steps in (("steps", self.steps), ("coarse.steps", self.coarse.steps)):
             if steps % self.round_steps:
                 msg = wrong(name, f"a multiple of round_steps, which is {self.round_steps}", steps)
                 raise ValueError(msg)
@@ -158,15 +148,8 @@ class TrainConfig:
     def build_augmentation(self) -> Augmentation:
         """Return what is done to the batches."""
         known = inspect.signature(Augmentation).parameters
-        _check_keys(
-            "augmentation", self.augmentation, tuple(set(known) - {"kwargs", "soft_masks", "sequences", "seed"})
-        )
-        return Augmentation(
-            **self.augmentation,
-            soft_masks=bool(self.teacher.presets),
-            sequences=self.preprocessing.sequences,
-            seed=self.seed,
-        )
+        _check_keys("augmentation", self.augmentation, tuple(set(known) - {"kwargs", "sequences", "seed"}))
+        return Augmentation(**self.augmentation, sequences=self.preprocessing.sequences, seed=self.seed)
 
     def build_loss(self) -> keras.losses.Loss:
         """Return the loss: the weighted sum of its terms."""
@@ -234,7 +217,6 @@ class TrainConfig:
             ("preprocessing", Preprocessing),
             ("coarse", CoarseConfig),
             ("sampling", SamplingConfig),
-            ("teacher", TeacherConfig),
             ("optimizer", OptimizerConfig),
         ):
             if name in values:
@@ -281,16 +263,10 @@ class TrainConfig:
     def digest(self) -> str:
         """Return a short hash: from the same start, two configurations have the same one if they train the same weights.
 
-        The texts of the card, and what is kept on the way, change nothing of those. Where the weights to start from and the
-        teachers lie is not part of it either: a run's state holds their own hashes.
+        The texts of the card change nothing of those. Where the weights to start from lie is not part of it either: a run's
+        state holds their own hash.
         """
-        config = {
-            key: value
-            for key, value in self.get_config().items()
-            if key not in ("card", "start", "teacher", "keep_every")
-        }
-        if self.teacher.presets:
-            config["teacher"] = self.teacher.share
+        config = {key: value for key, value in self.get_config().items() if key not in ("card", "start")}
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 
-from braintumorseg._checks import check_integer, check_range, wrong
+from braintumorseg._checks import check_integer, check_range
 
 
 @dataclass(frozen=True)
@@ -79,32 +78,3 @@ class CoarseConfig:
     def __post_init__(self) -> None:
         check_integer("size", self.size, 8)
         check_integer("steps", self.steps, 0)
-
-
-@dataclass(frozen=True)
-class TeacherConfig:
-    """Finished models that a run learns from beside the masks (knowledge distillation, Hinton et al. 2015).
-
-    A target is the mask, mixed with the mean probability that the presets give the whole study, each slice and its mirror
-    image. What augmentation then takes from the study, such as its other sequences, the teachers have seen.
-
-    Attributes:
-        presets: Names or folders of presets with the same preprocessing; none for masks alone.
-        share: How much of a target is theirs, 0 to 1.
-
-    Raises:
-        ValueError: If an attribute is not as stated.
-
-    References:
-        Hinton, Vinyals, Dean: "Distilling the knowledge in a neural network", arXiv 2015.
-    """
-
-    presets: Sequence[str] = ()
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        if isinstance(self.presets, str) or not all(isinstance(name, str) and name.strip() for name in self.presets):
-            msg = wrong("teacher.presets", "a list of names or folders", repr(self.presets))
-            raise ValueError(msg)
-        object.__setattr__(self, "presets", tuple(self.presets))
-        check_range("teacher.share", self.share, 0, 1)

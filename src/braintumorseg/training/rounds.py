@@ -22,7 +22,7 @@ STATE_FILE = "state.safetensors"
 LOG_FILE = "log.csv"
 
 Keep = Callable[[str, keras.Model, Mapping[str, float]], None]
-"""Stores a model as ``"best"``, ``"last"`` or ``"step-1000"``, with the validation patients' Dice."""
+"""Stores a model as ``"best"`` or ``"last"``, with the validation patients' Dice."""
 
 
 class Rounds(keras.callbacks.Callback):
@@ -35,7 +35,7 @@ class Rounds(keras.callbacks.Callback):
         out: The run's folder.
         averaged: A second model of the same kind, which gets the averaged weights.
         validation: Measures a model on the validation patients; ``None`` where there are none.
-        keep: Stores the averaged model: where its validation is the best so far, every ``keep_every`` steps, and at the last.
+        keep: Stores the averaged model: where its validation is the best so far, and at the last step.
         info: What the run knows: ``config``, ``patients``, ``step`` and ``log``.
         name_batch: Names what a step was trained on.
     """
@@ -79,14 +79,11 @@ class Rounds(keras.callbacks.Callback):
         line: dict[str, Any] = {"step": step, "loss": float((logs or {})["loss"])}
         line["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         last = step == self.config.steps
-        kept = bool(self.config.keep_every) and step % self.config.keep_every == 0
         validated = last or (epoch + 1) % self.config.validate_every == 0
-        if kept or validated:
+        if validated:
             copy_averages(self.model, self.averaged)
         if validated and self.validation is not None:
             line |= self._validate(epoch)
-        if kept:
-            self.keep(f"step-{step}", self.averaged, line.get("patients", {}))
         if last:
             self.keep("last", self.averaged, line.get("patients", {}))
         if logs is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +18,7 @@ import tensorflow as tf
 from braintumorseg._checks import DataError, check_in, wrong
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.card import Card, Figure
-from braintumorseg.engines.network import variables_of, weights_of
+from braintumorseg.engines.network import Weights, variables_of, weights_of
 from braintumorseg.io import read_study
 from braintumorseg.segmenter import Segmenter
 from braintumorseg.study import Study
@@ -27,7 +28,6 @@ from braintumorseg.training.pictures import plot_curves, plot_worst_slices, save
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
-from braintumorseg.training.teachers import Teachers, describe_origin, hash_weights
 from braintumorseg.zoo.load import load_pretrained
 from braintumorseg.zoo.preset import write_preset
 
@@ -97,15 +97,14 @@ def train(
     paths = [Path(path).absolute() for path in training]
     studies = [each if isinstance(each, Study) else read_study(each) for each in validation]
     patients = _patients(paths, studies)
-    start, teachers = _start(config), Teachers(config.teacher.presets, config.preprocessing)
-    info = _begin(config, patients, start, teachers, out)
+    start = _start(config)
+    info = _begin(config, patients, start, out)
     if info["step"] < config.steps:
         _fit(
             config,
             paths,
             studies,
             start,
-            teachers,
             out,
             Path(cache) if cache else out / "cache",
             strategy,
@@ -162,14 +161,12 @@ def _begin(
     config: TrainConfig,
     patients: Mapping[str, Sequence[str]],
     start: Segmenter | None,
-    teachers: Teachers,
     out: Path,
 ) -> dict[str, Any]:
     """Return what the run knows: what its folder's state says, if there is one; refuse that of another run."""
     new: dict[str, Any] = {
         "config": config.digest(),
-        "start": hash_weights(weights_of(start.model)) if start else None,
-        "teachers": teachers.hashes,
+        "start": _hash_weights(weights_of(start.model)) if start else None,
         "patients": patients,
         "step": 0,
         "log": [],
@@ -178,11 +175,10 @@ def _begin(
     if not state.exists():
         config.write(out / CONFIG_FILE, overwrite=True)
         return new
-    info = {"teachers": []} | read_info(state)
+    info = read_info(state)
     for key, kind in (
         ("config", f"with another configuration, that of its {CONFIG_FILE}"),
         ("start", "from another start"),
-        ("teachers", "with other teachers"),
         ("patients", "on other patients"),
     ):
         if info.get(key) != new[key]:
@@ -196,7 +192,6 @@ def _fit(
     paths: Sequence[Path],
     studies: Sequence[Study],
     start: Segmenter | None,
-    teachers: Teachers,
     out: Path,
     cache: Path,
     strategy: str,
@@ -204,7 +199,7 @@ def _fit(
     *,
     progress: bool,
 ) -> None:
-    samplers = build_samplers(config, teachers, paths, cache)
+    samplers = build_samplers(config, paths, cache)
     first = info["step"]
     with _scope(strategy), _policy(config.precision):
         model, averaged = config.build_model(), config.build_model()
@@ -217,7 +212,7 @@ def _fit(
             for path, weight in variables_of(model).items():
                 weight.assign(given[path])
         patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
-        keep = partial(_keep, config, len(paths), _describe_recipe(config, start, teachers), out)
+        keep = partial(_keep, config, len(paths), _describe_recipe(config, start), out)
         rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(name_batch, samplers))
         model.fit(
             batches_from(config, samplers, first),
@@ -286,14 +281,22 @@ def _keep(
     )
 
 
-def _describe_recipe(config: TrainConfig, start: Segmenter | None, teachers: Teachers) -> str:
-    """Return what a card says of the run: how many slices of which size, who taught, and what was before it."""
+def _describe_recipe(config: TrainConfig, start: Segmenter | None) -> str:
+    """Return what a card says of the run: how many slices of which size, and what was before it."""
     parts = [(config.coarse.steps, config.coarse.size), (config.steps - config.coarse.steps, config.preprocessing.size)]
     slices = ", then ".join(f"{steps * config.batch_size} of {size}x{size}" for steps, size in parts if steps)
     recipe = f"{config.name}, {config.digest()}: augmented slices, {slices}"
-    if teachers.recipes:
-        taught = " and ".join(f"({each})" for each in teachers.recipes)
-        recipe += f"; {config.teacher.share:g} of each target from {taught}"
     if start is not None:
-        recipe += f"; before it, {describe_origin(start)}"
+        recipe += f"; before it, {_describe_origin(start)}"
     return recipe
+
+
+def _describe_origin(segmenter: Segmenter) -> str:
+    """Return how a model was made, as its card says, or its name where that is not stated."""
+    recipe = segmenter.card.recipe if segmenter.card else Card.recipe
+    return segmenter.name if recipe == Card.recipe else recipe
+
+
+def _hash_weights(weights: Weights) -> str:
+    """Return a SHA-256 of weights in the order given."""
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in weights.values())).hexdigest()
