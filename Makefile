@@ -17,8 +17,8 @@ install-dev: $(VENV)/.installed-dev
 
 # JAX compiles each small thing that is tested: with fewer optimisations that takes four fifths of the time.
 test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
-	JAX_DISABLE_MOST_OPTIMIZATIONS=true KERAS_BACKEND=jax $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
-	KERAS_BACKEND=torch $(PYTEST) tests/test_losses.py tests/test_metrics.py tests/test_augmentation.py tests/test_callbacks.py
+	JAX_DISABLE_MOST_OPTIMIZATIONS=true KERAS_BACKEND=jax $(PYTEST) tests/losses/test_losses.py tests/test_metrics.py tests/augmentation/test_augmentation.py tests/test_callbacks.py
+	KERAS_BACKEND=torch $(PYTEST) tests/losses/test_losses.py tests/test_metrics.py tests/augmentation/test_augmentation.py tests/test_callbacks.py
 
 bench: $(VENV)/.installed-bench  ## speed against peers: predicting, training, losses, HD95
 	$(BIN)/python benchmarks/bench_all.py

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg import Geometry, LGGDataset
-from braintumorseg.io.alignment import Motion, find_motion
-from braintumorseg.io.orientation import turned
-from braintumorseg.io.resampling import resample
+from braintumorseg.io.grids.orientation import turned
+from braintumorseg.io.grids.registration import Motion, find_motion
+from braintumorseg.io.grids.resampling import resample
 
 PIXEL_MM, HEIGHT_MM, RADIUS_MM = 0.9, 140.0, 60.0
 
@@ -41,7 +41,7 @@ def main(root: str) -> None:
         flair = study.sequence("flair")
         # What a T1 is compared with where it was moved, and where it lies as it lay.
         by = {"FLAIR": [(flair[..., None], None)] * 2}
-        for name in ("pre", "post"):
+        for name in ("t1", "t1ce"):
             if np.array_equal(study.sequence(name), flair):  # a copy, as the dataset fills what is missing
                 continue
             array, _ = resample(study.sequence(name), here, there)
@@ -66,8 +66,8 @@ def main(root: str) -> None:
                 lain = "nothing found" if still is None else f"INVENTED {still.shift:.1f} mm"
                 how_far = f"{np.linalg.norm(shift):.1f} mm"
                 print(f"{study.name} {name} by {fixed}: as it lies {lain}; moved by {how_far}, {result}", flush=True)
-            if name == "pre":
-                by["FLAIR and pre"] = [_with(flair, array, away, here, found), _with(flair, array, there, here, still)]
+            if name == "t1":
+                by["FLAIR and t1"] = [_with(flair, array, away, here, found), _with(flair, array, there, here, still)]
     for case, values in errors.items():
         print(f"{case}: {len(values)} found, mean error {np.mean(values):.2f} mm, at the most {np.max(values):.2f} mm")
     print(f"{missed} not found, {invented} invented where there was none")

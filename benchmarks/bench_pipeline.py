@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from braintumorseg import PreparedCache, TrainConfig, make_study
-from braintumorseg.pipeline import Sampler, training_batches
-from braintumorseg.skull import brain_alone
+from braintumorseg import TrainConfig, make_study
+from braintumorseg.preprocessing.skull import brain_alone
+from braintumorseg.training import PreparedCache
+from braintumorseg.training.sampling import Sampler, training_batches
 
 
 def write_patients(root, count, slices):

@@ -20,9 +20,10 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import spearmanr
 
-from braintumorseg import LGGDataset, QualityReference, Segmenter, Study, assess_quality, dice, load_pretrained
-from braintumorseg.changes import CHANGES
-from braintumorseg.robustness import UNCHANGED
+from braintumorseg import LGGDataset, Segmenter, Study, dice, load_pretrained
+from braintumorseg.evaluation.perturbations import CHANGES
+from braintumorseg.evaluation.robustness import UNCHANGED
+from braintumorseg.findings import QualityReference, assess_quality
 
 SOURCE = "the {} train patients of the LGG dataset"
 SIGNS = {"score": 1, "agreement": 1, "certainty": 1, "distance": -1, "pieces": -1}

@@ -24,15 +24,8 @@ import numpy as np
 from PIL import Image
 from table import Row, print_table
 
-from braintumorseg import (
-    Segmentation,
-    load_pretrained,
-    make_study,
-    predict_many,
-    read_study,
-    write_segmentation,
-)
-from braintumorseg.engines.openvino import Runner
+from braintumorseg import Segmentation, load_pretrained, make_study, predict_many, read_study, write_segmentation
+from braintumorseg.runtimes.openvino import Runner
 
 SLICES = 24
 STUDIES = 20

@@ -29,12 +29,13 @@ import tensorflow as tf
 from bench_pipeline import write_patients
 from table import Row
 
-from braintumorseg import PreparedCache, TrainConfig
+from braintumorseg import TrainConfig
 from braintumorseg.augmentation import TRANSFORMS
-from braintumorseg.pipeline import Sampler, training_batches
-from braintumorseg.skull import brain_alone
+from braintumorseg.preprocessing.skull import brain_alone
+from braintumorseg.training import PreparedCache
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import Rounds
+from braintumorseg.training.sampling import Sampler, training_batches
 
 ARRAYS = 8  # batches that the bare loop goes through again and again
 AHEAD = 7  # steps of a fit that do not count: those for which batches may lie ready

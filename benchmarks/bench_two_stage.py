@@ -1,6 +1,6 @@
 """Plain against two stages on the val patients: Dice, false positives on empty slices, time.
 
-python benchmarks/bench_two_stage.py kaggle_3m [detector]
+python benchmarks/bench_two_stage.py kaggle_3m [slice-classifier]
 """
 
 import sys
@@ -8,12 +8,13 @@ import time
 
 import numpy as np
 
-from braintumorseg import LGGDataset, Segmenter, dice, load_detector, load_pretrained
+from braintumorseg import LGGDataset, Segmenter, dice, load_pretrained
+from braintumorseg.inference import load_slice_classifier
 
 _PRESET = "resunet-lgg"
 
 
-def main(root: str, name: str = "resunet-lgg-detector") -> None:
+def main(root: str, name: str = "resunet-lgg-slices") -> None:
     plain = load_pretrained(_PRESET)
     both = Segmenter(
         plain.network(),
@@ -21,7 +22,7 @@ def main(root: str, name: str = "resunet-lgg-detector") -> None:
         threshold=plain.threshold,
         min_voxels=plain.min_voxels,
         precision=plain.precision,
-        detector=load_detector(name),
+        slice_classifier=load_slice_classifier(name),
     )
     kinds = {"plain": plain, "two stages": both}
     dices: dict[str, list[float]] = {kind: [] for kind in kinds}

@@ -17,7 +17,8 @@ from pathlib import Path
 from phantoms import write_phantoms
 from train_gpu import SMOKE
 
-from braintumorseg import LGGDataset, TrainConfig, compare, evaluate, read_study, train
+from braintumorseg import LGGDataset, TrainConfig, evaluate, read_study, train
+from braintumorseg.evaluation import compare
 
 CROSS_ENTROPY = {"name": "binary_crossentropy"}
 LOSSES = {

@@ -17,7 +17,8 @@ from pathlib import Path
 from phantoms import write_phantoms
 from train_gpu import SMOKE
 
-from braintumorseg import LGGDataset, TrainConfig, cross_validate, find_studies, lgg_split
+from braintumorseg import LGGDataset, TrainConfig, cross_validate, find_studies
+from braintumorseg.datasets import lgg_split
 
 
 def main():

@@ -18,9 +18,10 @@ import numpy as np
 from keras import layers
 from phantoms import write_phantoms
 
-from braintumorseg import Preprocessing, Segmenter, evaluate, find_studies, read_study, stratified_split
+from braintumorseg import Preprocessing, Segmenter, evaluate, find_studies, read_study
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.callbacks import PatientDice
+from braintumorseg.datasets import stratified_split
 from braintumorseg.losses import Dice
 
 

@@ -19,8 +19,10 @@ import keras
 import numpy as np
 from phantoms import write_phantoms
 
-from braintumorseg import compare, evaluate, find_studies, load_pretrained, read_study, write_card
+from braintumorseg import evaluate, find_studies, load_pretrained, read_study
+from braintumorseg.evaluation import compare
 from braintumorseg.losses import Dice
+from braintumorseg.zoo import write_card
 
 PHANTOMS = 9
 

@@ -16,15 +16,7 @@ from pathlib import Path
 import pandas as pd
 from phantoms import write_phantoms
 
-from braintumorseg import (
-    DataError,
-    dice,
-    find_studies,
-    load_pretrained,
-    read_study,
-    save_overlay,
-    write_segmentation,
-)
+from braintumorseg import DataError, dice, find_studies, load_pretrained, read_study, save_overlay, write_segmentation
 
 
 def main():

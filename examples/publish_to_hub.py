@@ -17,16 +17,8 @@ from tempfile import TemporaryDirectory
 
 from phantoms import write_phantoms
 
-from braintumorseg import (
-    Preprocessing,
-    Segmenter,
-    build_unet,
-    evaluate,
-    find_studies,
-    load_pretrained,
-    push_to_hub,
-    write_card,
-)
+from braintumorseg import Preprocessing, Segmenter, build_unet, evaluate, find_studies, load_pretrained
+from braintumorseg.zoo import push_to_hub, write_card
 
 
 def main():

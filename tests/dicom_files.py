@@ -8,7 +8,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 NAME, NUMBER = "Doe^Jane", "P-4711"
-DESCRIPTIONS = {"flair": "AX T2 FLAIR", "pre": "AX T1", "post": "AX T1 +C"}
+DESCRIPTIONS = {"flair": "AX T2 FLAIR", "t1": "AX T1", "t1ce": "AX T1 +C"}
 
 
 def uid(*parts):

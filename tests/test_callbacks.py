@@ -153,7 +153,8 @@ def test_nothing_is_traced_anew_after_the_first_epoch(data, studies):
 
 REPLICAS = """
 import keras, numpy as np, tensorflow as tf
-from braintumorseg import Preprocessing, build_unet, dice, make_study, to_mask
+from braintumorseg import Preprocessing, build_unet, dice, make_study
+from braintumorseg.inference import to_mask
 from braintumorseg.callbacks import PatientDice
 
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -223,6 +224,6 @@ def test_bad_arguments_are_named(studies):
 
 
 def test_study_without_flair_is_refused_at_once():
-    study = make_study(seed=0, shape=(3, 40, 40), sequences=("pre",))
+    study = make_study(seed=0, shape=(3, 40, 40), sequences=("t1",))
     with pytest.raises(DataError, match="the model needs FLAIR"):
         PatientDice([study], PREPROCESSING)

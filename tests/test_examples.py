@@ -11,7 +11,8 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 
-from braintumorseg import lgg_split, load_pretrained
+from braintumorseg import load_pretrained
+from braintumorseg.datasets import lgg_split
 from cases import write_case
 from zoo.hub_server import TOKEN, Hub
 

@@ -38,7 +38,7 @@ def test_study_is_frozen():
 def test_study_can_be_read_by_a_person():
     study = Study(VOLUME, mask=MASK, spacing=(5.5, 0.9, 0.9), name="case-7")
     assert repr(study) == (
-        "Study 'case-7': 2 slices of 4x5, sequences pre, flair, post, spacing 5.5 x 0.9 x 0.9 mm, mask of 0 voxels"
+        "Study 'case-7': 2 slices of 4x5, sequences t1, flair, t1ce, spacing 5.5 x 0.9 x 0.9 mm, mask of 0 voxels"
     )
     alone = Study(VOLUME[:1, ..., :1], sequences=["flair"])
     assert repr(alone) == "Study 'study': 1 slice of 4x5, sequences flair, spacing unknown, no mask"
@@ -51,14 +51,14 @@ def test_study_can_be_read_by_a_person():
             {"volume": VOLUME[0]},
             r"volume must be an array \(slices, height, width, sequences\) .* got shape \(4, 5, 3\)",
         ),
-        ({"volume": VOLUME[..., :2]}, r"volume must .* of 3 \(pre, flair, post\) sequences; got shape \(2, 4, 5, 2\)"),
+        ({"volume": VOLUME[..., :2]}, r"volume must .* of 3 \(t1, flair, t1ce\) sequences; got shape \(2, 4, 5, 2\)"),
         ({"volume": VOLUME[:0]}, r"volume must .* got shape \(0, 4, 5, 3\)"),
         ({"volume": VOLUME.astype(complex)}, "volume must be an array of real numbers; got dtype complex"),
         ({"volume": VOLUME.astype(str)}, "volume must be an array of real numbers; got dtype"),
         ({"volume": VOLUME * np.nan}, "volume must be finite; got 120 NaN or infinite values, the first in slice 0"),
         ({"volume": np.full(VOLUME.shape, 1e39)}, "volume must be finite"),
-        ({"sequences": ("pre", "flair", "t2")}, r"sequences must be distinct names .* got \('pre', 'flair', 't2'\)"),
-        ({"sequences": ("pre", "flair", "flair")}, "sequences must be distinct names"),
+        ({"sequences": ("t1", "flair", "t2")}, r"sequences must be distinct names .* got \('t1', 'flair', 't2'\)"),
+        ({"sequences": ("t1", "flair", "flair")}, "sequences must be distinct names"),
         ({"sequences": ()}, "sequences must be distinct names"),
         ({"mask": MASK[0]}, r"mask must be of the shape .* got shape \(4, 5\)"),
         (
@@ -80,7 +80,7 @@ def test_study_refuses(arguments, message):
 
 
 def test_unknown_sequence_is_named():
-    with pytest.raises(ValueError, match=r"name must be a sequence of this study \(pre, flair, post\); got 't2'"):
+    with pytest.raises(ValueError, match=r"name must be a sequence of this study \(t1, flair, t1ce\); got 't2'"):
         Study(VOLUME).sequence("t2")
 
 
@@ -88,14 +88,14 @@ def test_sequences_are_chosen_with_what_they_cover():
     volume = np.arange(120).reshape(2, 4, 5, 3)
     study = Study(volume, covered=volume % 3 != 1, mask=MASK)
     assert not study.covered.flags.writeable
-    chosen = study.with_sequences(["post", "flair"])
-    assert chosen.sequences == ("post", "flair")
+    chosen = study.with_sequences(["t1ce", "flair"])
+    assert chosen.sequences == ("t1ce", "flair")
     np.testing.assert_array_equal(chosen.volume, volume[..., [2, 1]])
     np.testing.assert_array_equal(chosen.covered, study.covered[..., [2, 1]])
-    assert study.with_sequences(["pre"]).covered is None  # it is covered everywhere
+    assert study.with_sequences(["t1"]).covered is None  # it is covered everywhere
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(study)).covered, study.covered)
     for names in ((), ("t2",)):
-        with pytest.raises(ValueError, match=r"names must be sequences of this study \(pre, flair, post\); got \("):
+        with pytest.raises(ValueError, match=r"names must be sequences of this study \(t1, flair, t1ce\); got \("):
             study.with_sequences(names)
 
 

@@ -55,9 +55,9 @@ def test_wheel_holds_the_package_whole_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {f"braintumorseg/{name}" for name in ("py.typed", "__init__.pyi", "lgg_split.json")} <= names
-    for preset in (SOURCE / "zoo" / "presets").iterdir():
+    for preset in (SOURCE / "presets" / "weights").iterdir():
         for file in ("braintumorseg.json", "model.safetensors"):
-            assert f"braintumorseg/zoo/presets/{preset.name}/{file}" in names
+            assert f"braintumorseg/presets/weights/{preset.name}/{file}" in names
     assert "braintumorseg/training/recipes/resunet-lgg.toml" in names
     assert not [name for name in names if "test" in name]
     assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]

@@ -9,12 +9,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import check_integer, check_range, wrong
-from braintumorseg.engines.keras import run
+from braintumorseg._core.checks import check_integer, check_range, wrong
+from braintumorseg.inference.postprocessing import to_mask
 from braintumorseg.measures.overlap import dice
-from braintumorseg.postprocessing import to_mask
-from braintumorseg.preprocessing import Prepared, Preprocessing
+from braintumorseg.preprocessing.transform import Prepared, Preprocessing
+from braintumorseg.runtimes.keras import run
 from braintumorseg.study import Study
+
+__all__ = ["PatientDice"]
 
 
 class PatientDice(keras.callbacks.Callback):

@@ -13,8 +13,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import keras
 from keras import ops
 
-from braintumorseg._checks import check_in, check_integer, check_range, wrong
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 from braintumorseg.losses._inputs import prepare
+
+__all__ = ["ConfusionMetric", "Counts", "DiceScore", "IoU", "Precision", "Recall", "Specificity", "confusion_counts"]
 
 Per = Literal["image", "dataset"]
 Empty = float | Literal["skip"]

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from braintumorseg._checks import check_integer, wrong
-from braintumorseg._files import replacing
+from braintumorseg._core.checks import check_integer, wrong
+from braintumorseg._core.files import replacing
 from braintumorseg.study import Segmentation, Study
 
 FOUND_COLOUR = "#E69F00"

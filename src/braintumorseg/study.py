@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import wrong
+from braintumorseg._core.checks import wrong
 
-SEQUENCES = ("pre", "flair", "post")
+SEQUENCES = ("t1", "flair", "t1ce")
 """The sequences that are known: T1 before contrast, FLAIR, T1 after contrast; in the dataset's order."""
 
 Spacing = tuple[float, float, float]
@@ -105,7 +105,7 @@ class Study:
 
     Attributes:
         volume: Array ``(slices, height, width, sequences)``, any real dtype in, float32 and read-only afterwards.
-        sequences: Name of each channel of ``volume``: distinct names out of ``"pre"``, ``"flair"``, ``"post"``.
+        sequences: Name of each channel of ``volume``: distinct names out of ``"t1"``, ``"flair"``, ``"t1ce"``.
         mask: Boolean array ``(slices, height, width)``, true where a reader drew the tumour; ``None`` if nobody did.
         spacing: Voxel size in mm along (slice, row, column); ``None`` where the source carries none. Taken from
             ``geometry`` where that is given.
@@ -124,7 +124,7 @@ class Study:
         >>> import numpy as np
         >>> from braintumorseg import Study
         >>> Study(np.zeros((24, 256, 256, 3)), name="case-7")
-        Study 'case-7': 24 slices of 256x256, sequences pre, flair, post, spacing unknown, no mask
+        Study 'case-7': 24 slices of 256x256, sequences t1, flair, t1ce, spacing unknown, no mask
     """
 
     volume: NDArray[np.float32]

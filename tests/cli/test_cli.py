@@ -307,7 +307,7 @@ def test_study_of_one_value_is_predicted_and_told(tmp_path):
 
 
 def test_a_folder_of_a_preset_is_as_good_as_a_name(tmp_path):
-    bundled = Path(braintumorseg.__file__).parent / "zoo" / "presets" / "resunet-lgg"
+    bundled = Path(braintumorseg.__file__).parent / "presets" / "weights" / "resunet-lgg"
     shutil.copytree(bundled, tmp_path / "mine")
     study = write_folder(tmp_path, 1)
     done = run("predict", study, "-o", "out", "--preset", "mine", cwd=tmp_path)

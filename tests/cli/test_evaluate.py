@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 
 import braintumorseg
-from braintumorseg import Evaluation, Robustness, lgg_split, load_pretrained
+from braintumorseg import load_pretrained
+from braintumorseg.datasets import lgg_split
+from braintumorseg.evaluation import Evaluation, Robustness
 from cases import write_case
 from command_line import run
 
-BUNDLED = Path(braintumorseg.__file__).parent / "zoo" / "presets" / "resunet-lgg"
+BUNDLED = Path(braintumorseg.__file__).parent / "presets" / "weights" / "resunet-lgg"
 FILES = {
     "best.png", "median.png", "worst.png", "dice.png", "summary.txt", "patients.csv", "evaluation.json",
 }  # fmt: skip

@@ -32,7 +32,7 @@ def same(first, second):
 
 
 def test_files_one_by_one_a_folder_and_one_file_are_the_same_study(tmp_path, head):
-    files = {name: save(tmp_path / "who", head, name, channel) for channel, name in enumerate(("pre", "flair", "post"))}
+    files = {name: save(tmp_path / "who", head, name, channel) for channel, name in enumerate(("t1", "flair", "t1ce"))}
     options = [text for name, path in files.items() for text in (f"--{name}", path)]
     done = run("predict", *options, "-o", tmp_path / "out", "--probabilities", "--overlay")
     assert (done.returncode, done.stderr) == (0, "")
@@ -60,7 +60,7 @@ def test_missing_sequences_are_filled_and_told(tmp_path, head):
 
 def test_dicom_in_and_dicom_out(tmp_path, head):
     highdicom = pytest.importorskip("highdicom")
-    for number, name in enumerate(("pre", "flair", "post")):
+    for number, name in enumerate(("t1", "flair", "t1ce")):
         array = np.round(head.volume[..., number] / 2) * 2
         write_classic(tmp_path / "case" / name, array, head.geometry.file_affine, DESCRIPTIONS[name], number + 3)
     done = run("predict", tmp_path / "case", "-o", tmp_path / "out", "--format", "dicom")
@@ -69,22 +69,22 @@ def test_dicom_in_and_dicom_out(tmp_path, head):
     assert run("predict", tmp_path / "case", "-o", tmp_path / "out").returncode == 0
     mask = mask_of(tmp_path / "out" / "case_mask.nii.gz")
     assert found.pixel_array.sum() == pytest.approx(mask.sum(), abs=3)
-    other = run("predict", tmp_path / "case", "-o", tmp_path / "d", "--series", "flair=3", "--series", "pre=4")
+    other = run("predict", tmp_path / "case", "-o", tmp_path / "d", "--series", "flair=3", "--series", "t1=4")
     assert other.returncode == 0
     assert mask_of(tmp_path / "d" / "case_mask.nii.gz").sum() != mask.sum()
 
 
 def nothing(folder, head):
-    return ["-o", folder], 2, "expected INPUT, or files by --flair, --pre and --post"
+    return ["-o", folder], 2, "expected INPUT, or files by --flair, --t1 and --t1ce"
 
 
 def both(folder, head):
     path = save(folder, head, "flair", 1)
-    return [path, "--flair", path, "-o", folder], 2, "expected INPUT, or files by --flair, --pre and --post"
+    return [path, "--flair", path, "-o", folder], 2, "expected INPUT, or files by --flair, --t1 and --t1ce"
 
 
 def no_flair(folder, head):
-    return ["--pre", save(folder, head, "pre", 0), "-o", folder], 2, "expected --flair beside --pre and --post"
+    return ["--t1", save(folder, head, "t1", 0), "-o", folder], 2, "expected --flair beside --t1 and --t1ce"
 
 
 def no_flair_in_the_folder(folder, head):

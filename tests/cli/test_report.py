@@ -157,8 +157,8 @@ def test_report_takes_what_predict_takes(tmp_path):
     (page,) = (tmp_path / "out").glob("*_report.html")
     assert all(label in page.read_text() for label in ("T1 before contrast", "T1 after contrast"))
     for wrong, message in (
-        (("--series", "t2=5"), "--series must be such as flair=5, for one of pre, flair, post; got t2=5"),
-        (("--sequences", "flair,t2"), "--sequences must be distinct names out of pre, flair, post, or - for others"),
+        (("--series", "t2=5"), "--series must be such as flair=5, for one of t1, flair, t1ce; got t2=5"),
+        (("--sequences", "flair,t2"), "--sequences must be distinct names out of t1, flair, t1ce, or - for others"),
         (("--series", "flair=5"), "flair.nii: holds no series; expected series= for DICOM alone"),
     ):
         refused = run(

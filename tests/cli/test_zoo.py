@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from braintumorseg import list_pretrained, load_pretrained
-from braintumorseg.zoo import bundled
-from braintumorseg.zoo.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets import bundled
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
 from command_line import run
 
 
@@ -48,7 +48,7 @@ def test_show_prints_the_card():
     done = run("zoo", "show", "resunet-lgg")
     assert (done.returncode, done.stderr) == (0, "")
     assert str(load_pretrained("resunet-lgg").card) in done.stdout
-    assert "input: pre, flair, post at 192x192" in done.stdout
+    assert "input: t1, flair, t1ce at 192x192" in done.stdout
 
 
 def test_show_takes_a_folder(tmp_path):

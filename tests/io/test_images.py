@@ -45,7 +45,7 @@ def test_folder_is_read_in_the_order_of_numbers(tmp_path, suffix):
     study = read_study(make_folder(tmp_path / "TCGA_XX_1_20000101", suffix=suffix))
     assert study.volume[:, 0, 0, 0].tolist() == [1, 2, 10, 11]
     assert study.name == "TCGA_XX_1_20000101"
-    assert study.sequences == ("pre", "flair", "post")
+    assert study.sequences == ("t1", "flair", "t1ce")
     assert study.slice_names == tuple(f"TCGA_XX_1_20000101_{n}" for n in (1, 2, 10, 11))
     assert study.mask.argmax(axis=1)[:, 0].tolist() == [1, 2, 4, 5]
     assert study.spacing is None
@@ -75,7 +75,7 @@ def test_sixteen_bits_and_floats_are_read(tmp_path):
 
 def test_other_sequences_can_be_named(tmp_path):
     path = save(tmp_path / "p_1.tif", slice_of(3))
-    assert read_study(path, sequences=("post", "flair", "pre")).sequences == ("post", "flair", "pre")
+    assert read_study(path, sequences=("t1ce", "flair", "t1")).sequences == ("t1ce", "flair", "t1")
 
 
 def test_other_files_are_passed_over(tmp_path):
@@ -391,9 +391,9 @@ def test_damaged_images_are_refused_or_read(tmp_path_factory, data, suffix):
         assert "\n" not in str(error)  # noqa: PT017
 
 
-@pytest.mark.parametrize("sequences", ["flair", (), ("pre", "pre", "post"), ("pre", "flair", "t2")])
+@pytest.mark.parametrize("sequences", ["flair", (), ("t1", "t1", "t1ce"), ("t1", "flair", "t2")])
 def test_sequences_must_be_known_names(tmp_path, sequences):
-    with pytest.raises(ValueError, match="sequences must be distinct names out of pre, flair, post") as caught:
+    with pytest.raises(ValueError, match="sequences must be distinct names out of t1, flair, t1ce") as caught:
         read_study(tmp_path / "nowhere", sequences=sequences)
     assert not isinstance(caught.value, DataError)
 
@@ -407,8 +407,8 @@ def test_numbers_far_apart_cost_nothing(tmp_path):
 
 def test_sequences_must_fit_the_channels(tmp_path):
     path = save(tmp_path / "p_1.tif", slice_of(3))
-    with pytest.raises(DataError, match=r"p_1\.tif: has 3 channel\(s\); expected 2 for flair, post"):
-        read_study(path, sequences=("flair", "post"))
+    with pytest.raises(DataError, match=r"p_1\.tif: has 3 channel\(s\); expected 2 for flair, t1ce"):
+        read_study(path, sequences=("flair", "t1ce"))
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -45,13 +45,13 @@ def test_three_axes_are_flair(tmp_path, suffix):
 def test_four_axes_are_three_sequences(tmp_path):
     array = values((5, 6, 4, 3))
     study = read_study(save(tmp_path / "scan.nii", array))
-    assert study.sequences == ("pre", "flair", "post")
-    np.testing.assert_array_equal(study.sequence("post"), array[::-1, ::-1, :, 2].transpose(2, 1, 0))
+    assert study.sequences == ("t1", "flair", "t1ce")
+    np.testing.assert_array_equal(study.sequence("t1ce"), array[::-1, ::-1, :, 2].transpose(2, 1, 0))
 
 
 def test_sequences_can_be_named(tmp_path):
-    study = read_study(save(tmp_path / "scan.nii", values((5, 6, 4, 2))), sequences=("post", "flair"))
-    assert study.sequences == ("post", "flair")
+    study = read_study(save(tmp_path / "scan.nii", values((5, 6, 4, 2))), sequences=("t1ce", "flair"))
+    assert study.sequences == ("t1ce", "flair")
 
 
 def test_slope_and_offset_are_applied(tmp_path):
@@ -362,4 +362,4 @@ def test_damaged_headers_are_refused_or_read(tmp_path_factory, changes):
 
 def test_sequences_must_fit_the_file(tmp_path):
     with pytest.raises(DataError, match=r"scan\.nii: has 1 sequence\(s\); expected 2 for pre, flair"):
-        read_study(save(tmp_path / "scan.nii", values()), sequences=("pre", "flair"))
+        read_study(save(tmp_path / "scan.nii", values()), sequences=("t1", "flair"))

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from braintumorseg import build_classifier, build_resunet, build_unet
+from braintumorseg import build_resunet, build_unet
+from braintumorseg.models import build_classifier
 
 
 def trainable(model):

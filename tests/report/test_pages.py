@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from braintumorseg import IndexEntry, Segmentation, load_pretrained, make_study, write_index, write_report
+from braintumorseg import Segmentation, load_pretrained, make_study, write_report
+from braintumorseg.report import IndexEntry, write_index
 from browser import browser  # noqa: F401 - a fixture
 
 NAME = 'case <b>&"1"'
@@ -50,7 +51,7 @@ def make_case():
         name=NAME,
         notes=("slice 3 is missing",),
         uncertainty=4 * probabilities * (1 - probabilities),
-        agreement={"mirrored": 0.97, "without pre": 0.81},
+        agreement={"mirrored": 0.97, "without t1": 0.81},
     )
     return study, segmentation
 
@@ -219,7 +220,7 @@ def test_keys_elsewhere_do_nothing(report):
 
 def test_sequences(report):
     images = set()
-    for value, label in (("pre", "T1 before contrast"), ("flair", "FLAIR"), ("post", "T1 after contrast")):
+    for value, label in (("t1", "T1 before contrast"), ("flair", "FLAIR"), ("t1ce", "T1 after contrast")):
         report.click(f"label:has([value={value}])")
         assert shown(report)["alt"].startswith(f"{label}, slice")
         images.add(shown(report)["image"])

@@ -1,7 +1,8 @@
 import pytest
 
-from braintumorseg import DataError, TrainConfig, recipes
-from braintumorseg.training import OptimizerConfig
+from braintumorseg import DataError, TrainConfig
+from braintumorseg.training import recipes
+from braintumorseg.training.parts import OptimizerConfig
 
 
 def test_toml_and_back(tiny):

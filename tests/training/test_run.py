@@ -12,17 +12,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from braintumorseg import (
-    DataError,
-    LGGDataset,
-    dice,
-    lgg_split,
-    load_pretrained,
-    make_study,
-    read_study,
-    train,
-)
-from braintumorseg.pipeline import Sampler
+from braintumorseg import DataError, LGGDataset, dice, load_pretrained, make_study, read_study, train
+from braintumorseg.datasets import lgg_split
+from braintumorseg.training.sampling import Sampler
 
 # Each process computes on one thread, where the same steps give the same bits. It runs one configuration once or more, each
 # time with a folder and a strategy of its own, since TensorFlow's start takes longer than a run.

@@ -4,22 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from braintumorseg import (
-    Card,
-    Figure,
-    Preprocessing,
-    Segmenter,
-    Study,
-    build_resunet,
-    build_unet,
-    load_pretrained,
-    make_study,
-)
+from braintumorseg import Preprocessing, Segmenter, Study, build_resunet, build_unet, load_pretrained, make_study
+from braintumorseg.presets import Card, Figure
 
 CARD = Card(summary="Finds spots.", data="d", recipe="r", licence="MIT", figures=(Figure("Dice", "mean", "p", 0.5),))
 
 
-def make(build=build_resunet, sequences=("pre", "flair", "post"), classes=1):
+def make(build=build_resunet, sequences=("t1", "flair", "t1ce"), classes=1):
     """A segmenter whose weights are all different."""
     model = build((None, None, len(sequences)), filters=(4, 8), classes=classes)
     random = np.random.default_rng(0)
@@ -52,7 +43,7 @@ def arrays(segmenter):
     return {variable.path: np.asarray(variable) for variable in segmenter.model.weights}
 
 
-@pytest.mark.parametrize("sequences", [("flair",), ("flair", "post"), ("post", "flair"), ("post", "pre", "flair")])
+@pytest.mark.parametrize("sequences", [("flair",), ("flair", "t1ce"), ("t1ce", "flair"), ("t1ce", "t1", "flair")])
 def test_a_study_of_fewer_sequences_gives_what_it_gave(folder, phantom, sequences):
     """The kernel of a sequence that goes is added to FLAIR's, which preprocessing puts in its place."""
     study = with_sequences(phantom, sequences)
@@ -73,7 +64,7 @@ def test_the_same_of_the_released_preset(phantom):
 
 def test_without_flair_the_kernels_are_shared_alike(unet):
     old = arrays(load_pretrained(unet))["encoder_1_conv_1/kernel"]
-    new = arrays(load_pretrained(unet, channels=("pre", "post")))["encoder_1_conv_1/kernel"]
+    new = arrays(load_pretrained(unet, channels=("t1", "t1ce")))["encoder_1_conv_1/kernel"]
     np.testing.assert_allclose(new[:, :, 0], old[:, :, 0] + old[:, :, 1] / 2, rtol=1e-6)
     np.testing.assert_allclose(new[:, :, 1], old[:, :, 2] + old[:, :, 1] / 2, rtol=1e-6)
 
@@ -81,10 +72,10 @@ def test_without_flair_the_kernels_are_shared_alike(unet):
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (("flair",), ("pre", "flair", "post")),
-        (("flair",), ("post",)),
-        (("pre", "flair"), ("flair", "post")),
-        (("pre", "post"), ("flair",)),
+        (("flair",), ("t1", "flair", "t1ce")),
+        (("flair",), ("t1ce",)),
+        (("t1", "flair"), ("flair", "t1ce")),
+        (("t1", "t1ce"), ("flair",)),
         (("flair", "flair"), ("flair",)),
     ],
 )
@@ -98,9 +89,9 @@ def test_sequences_that_are_alike_give_what_they_gave(before, after):
 
 
 def test_a_new_sequence_gets_the_mean_of_the_kernels():
-    make(build_unet, sequences=("pre", "flair")).save("spots")
+    make(build_unet, sequences=("t1", "flair")).save("spots")
     old = arrays(load_pretrained("spots"))["encoder_1_conv_1/kernel"]
-    new = arrays(load_pretrained("spots", channels=("pre", "flair", "post")))["encoder_1_conv_1/kernel"]
+    new = arrays(load_pretrained("spots", channels=("t1", "flair", "t1ce")))["encoder_1_conv_1/kernel"]
     np.testing.assert_allclose(new[:, :, :2], old * 2 / 3, rtol=1e-6)
     np.testing.assert_allclose(new[:, :, 2], old.mean(axis=2) * 2 / 3, rtol=1e-6)
 
@@ -170,7 +161,7 @@ def test_figures_are_not_inherited(folder):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"classes": 1}, {"channels": ("pre", "flair", "post")}, {"freeze": "encoder"}], ids=str
+    "options", [{}, {"classes": 1}, {"channels": ("t1", "flair", "t1ce")}, {"freeze": "encoder"}], ids=str
 )
 def test_what_changes_no_weight_is_the_preset_itself(folder, options, caplog):
     before, after = load_pretrained(folder), load_pretrained(folder, **options)
@@ -199,14 +190,14 @@ def test_frozen_encoder_is_not_trained_statistics_included(folder):
 
 
 def test_a_first_layer_that_was_adapted_is_trained_all_the_same(folder):
-    changed = one_step(load_pretrained(folder, channels=("flair", "post"), freeze="encoder").model)
+    changed = one_step(load_pretrained(folder, channels=("flair", "t1ce"), freeze="encoder").model)
     encoder = {name for name in changed if name.startswith(("encoder", "bottleneck"))}
     assert "encoder_1_conv_1" in encoder
     assert encoder <= {"encoder_1_conv_1", "encoder_1_shortcut_conv"}
 
 
 def test_adapted_saved_and_loaded(folder, phantom):
-    segmenter = load_pretrained(folder, channels=("flair", "post"))
+    segmenter = load_pretrained(folder, channels=("flair", "t1ce"))
     again = load_pretrained(segmenter.save("adapted"))
     assert (again.name, again.card, again.preprocessing) == ("spots-adapted", segmenter.card, segmenter.preprocessing)
     np.testing.assert_array_equal(again.predict(phantom).probabilities, segmenter.predict(phantom).probabilities)
@@ -218,7 +209,7 @@ def test_adapted_saved_and_loaded(folder, phantom):
         ({"classes": 0}, "classes must be an integer of at least 1; got 0"),
         ({"classes": True}, "classes must be an integer of at least 1; got True"),
         ({"classes": 2.5}, "classes must be an integer of at least 1; got 2.5"),
-        ({"channels": 2}, r"channels must be 1 \(FLAIR alone\), or distinct names out of pre, flair, post; got 2"),
+        ({"channels": 2}, r"channels must be 1 \(FLAIR alone\), or distinct names out of t1, flair, t1ce; got 2"),
         ({"channels": ()}, r"channels must be 1 .*; got \(\)"),
         ({"channels": "flair"}, "channels must be 1 .*; got 'flair'"),
         ({"channels": ("flair", "flair")}, "channels must be 1 .*distinct"),

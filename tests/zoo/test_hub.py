@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, load_pretrained
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, build_model, read_preset, read_weights
 from braintumorseg.zoo.hub import RECORD_FILE
-from braintumorseg.zoo.preset import CONFIG_FILE, WEIGHTS_FILE, build_model, read_preset, read_weights
 from zoo.hub_server import TOKEN
 from zoo.tiny import NAME, hashes
 

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import braintumorseg
 from braintumorseg import load_pretrained
+from braintumorseg.presets.preset import WEIGHTS_FILE
 from braintumorseg.zoo.hub import RECORD_FILE
-from braintumorseg.zoo.preset import WEIGHTS_FILE
 from zoo.tiny import NAME, hashes
 
 SOURCE = Path(braintumorseg.__file__).parents[1]

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import braintumorseg
-from braintumorseg import DataError, LGGDataset, dice, lgg_split, list_pretrained, load_pretrained, make_study
+from braintumorseg import DataError, LGGDataset, dice, list_pretrained, load_pretrained, make_study
+from braintumorseg.datasets import lgg_split
 from braintumorseg.models import ARCHITECTURES, architecture_of
-from braintumorseg.zoo.preset import WEIGHTS_FILE
+from braintumorseg.presets.preset import WEIGHTS_FILE
 
 GOLDEN = Path(__file__).with_name("golden.json")
-BUNDLED = Path(braintumorseg.__file__).parent / "zoo" / "presets"
+BUNDLED = Path(braintumorseg.__file__).parent / "presets" / "weights"
 
 
 def golden_output(name):
@@ -76,7 +77,7 @@ def test_damaged_bundle_is_found_before_it_is_used(tmp_path, monkeypatch):
     weights = bytearray((folder / WEIGHTS_FILE).read_bytes())
     weights[100_000] ^= 1
     (folder / WEIGHTS_FILE).write_bytes(weights)
-    monkeypatch.setattr("braintumorseg.zoo.bundled.BUNDLED", tmp_path / "presets")
+    monkeypatch.setattr("braintumorseg.presets.bundled.BUNDLED", tmp_path / "presets")
     with pytest.raises(
         DataError, match=r"model\.safetensors: damaged or not the weights of resunet-lgg: expected SHA-256"
     ):

@@ -12,9 +12,11 @@ import yaml
 from huggingface_hub import HfApi, ModelCard
 
 import braintumorseg
-from braintumorseg import Card, DataError, Figure, Pin, load_pretrained, push_to_hub
+from braintumorseg import DataError, load_pretrained
+from braintumorseg.presets import Card, Figure, Pin
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, read_preset
+from braintumorseg.zoo import push_to_hub
 from braintumorseg.zoo.hub_card import render_hub_card
-from braintumorseg.zoo.preset import CONFIG_FILE, WEIGHTS_FILE, read_preset
 from command_line import run
 from zoo.hub_server import TOKEN
 

@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 
 from braintumorseg import (
-    Card,
     DataError,
-    Drop,
-    Figure,
     Preprocessing,
     Segmenter,
     build_resunet,
@@ -21,8 +18,8 @@ from braintumorseg import (
     list_pretrained,
     load_pretrained,
 )
-from braintumorseg.zoo import bundled
-from braintumorseg.zoo.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets import Card, Drop, Figure, bundled
+from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 
 CARD = Card(
     "s", "d", "p", "r", "l", "i", "x", (Figure("Dice", "m", "p", 0.5, 0.4),), {"a": 0.5}, (Drop("c", 0.5, 0.1),)
@@ -151,7 +148,7 @@ def test_the_hash_is_that_of_the_file():
         load_pretrained(folder)
 
 
-@pytest.mark.parametrize("options", [{}, {"classes": 4, "channels": ("flair", "post")}], ids=["as it is", "adapted"])
+@pytest.mark.parametrize("options", [{}, {"classes": 4, "channels": ("flair", "t1ce")}], ids=["as it is", "adapted"])
 def test_the_model_opens_in_plain_keras(options, tmp_path):
     """In a process without this package, and without custom objects."""
     segmenter = load_pretrained("resunet-lgg", **options)

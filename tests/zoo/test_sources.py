@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from braintumorseg import DataError, load_pretrained
-from braintumorseg.zoo.bundled import BUNDLED
-from braintumorseg.zoo.pins import PINS, Pin
-from braintumorseg.zoo.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.bundled import BUNDLED
+from braintumorseg.presets.pins import PINS, Pin
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
 from zoo.tiny import NAME, hashes
 
 

@@ -5,8 +5,9 @@ import hashlib
 import keras
 import numpy as np
 
-from braintumorseg import Card, Figure, Preprocessing, build_resunet
-from braintumorseg.zoo.preset import CONFIG_FILE, WEIGHTS_FILE, write_preset
+from braintumorseg import Preprocessing, build_resunet
+from braintumorseg.presets import Card, Figure
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, write_preset
 
 NAME = "hf://owner/tiny"
 """Where the fixture ``commit`` publishes it."""

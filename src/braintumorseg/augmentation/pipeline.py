@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from braintumorseg._checks import check_in, check_integer, check_range, wrong
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 from braintumorseg.augmentation.draws import Draws
 from braintumorseg.augmentation.geometry import affine, pixel_grid, sample, smooth_field
 from braintumorseg.augmentation.intensity import (

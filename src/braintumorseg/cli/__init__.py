@@ -10,9 +10,9 @@ import typer
 import braintumorseg as bts
 from braintumorseg.cli._common import DATA, fail, out
 from braintumorseg.cli.associate import associate
+from braintumorseg.cli.classify_slices import classify_slices
 from braintumorseg.cli.cross_validate import cross_validate
 from braintumorseg.cli.demo import demo
-from braintumorseg.cli.detect import detect
 from braintumorseg.cli.evaluate import evaluate
 from braintumorseg.cli.explore import explore
 from braintumorseg.cli.export import export
@@ -20,7 +20,7 @@ from braintumorseg.cli.predict import predict
 from braintumorseg.cli.quantize import quantize
 from braintumorseg.cli.report import report
 from braintumorseg.cli.train import train
-from braintumorseg.cli.train_detector import train_detector
+from braintumorseg.cli.train_slice_classifier import train_slice_classifier
 from braintumorseg.cli.zoo import zoo
 
 app = typer.Typer(
@@ -71,8 +71,8 @@ for command in (
     explore,
     quantize,
     export,
-    detect,
-    train_detector,
+    classify_slices,
+    train_slice_classifier,
 ):
     app.command()(command)
 app.add_typer(zoo)

@@ -134,7 +134,7 @@ def print_rows(rows: Sequence[Row], segmenter: Segmenter, *, truth: bool) -> Non
 
 def check_preset(preset: str) -> None:
     """Refuse what is neither a name, nor the folder of a pretrained model, nor an address, of which only the Hub knows."""
-    names = bts.preset_names()
+    names = list(bts.list_pretrained().index)
     if preset not in names and not preset.startswith("hf://") and not (Path(preset) / "braintumorseg.json").is_file():
         allowed = f"one of {', '.join(names)}, the folder of a trained model, or hf://owner/repo"
         fail(f"--preset must be {allowed}; got {preset}", USAGE)
@@ -146,7 +146,7 @@ def find_paths(source: Path, split: Part | None) -> list[Path]:
         fail(f"{source}: does not exist; expected a study or a folder of studies", USAGE)
     paths = bts.find_studies(source)
     if split is not None:
-        members = bts.lgg_split(split.value)
+        members = bts.datasets.lgg_split(split.value)
         paths = [path for path in paths if path.name in members]
         if not paths:
             fail(f"{source}: holds no patient of the {split.value} part of the LGG split", DATA)
@@ -175,7 +175,7 @@ def _check_writable(folder: Path) -> None:
 
 def stem_of(path: Path) -> str:
     """Return what results of a study are called after."""
-    return bts.study_name(path)
+    return bts.io.study_name(path)
 
 
 def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:

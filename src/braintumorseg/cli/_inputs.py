@@ -10,14 +10,14 @@ import typer
 import braintumorseg as bts
 from braintumorseg.cli._common import USAGE, Part, fail, find_paths
 
-_NAMES = ("pre", "flair", "post")
+_NAMES = ("t1", "flair", "t1ce")
 
 Source = Annotated[Path | None, typer.Argument(metavar="INPUT", help="A study, or a folder of many.")]
 Flair = Annotated[Path | None, typer.Option(help="The FLAIR of one study, where it is a file of its own.")]
 Pre = Annotated[Path | None, typer.Option(help="T1 before contrast, beside --flair.")]
 Post = Annotated[Path | None, typer.Option(help="T1 after contrast, beside --flair.")]
 Sequences = Annotated[
-    str | None, typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,pre,post,- (- is left out).")
+    str | None, typer.Option(metavar="LIST", help="What a 4-D file holds, such as flair,t1,t1ce,- (- is left out).")
 ]
 Series = Annotated[
     list[str] | None,
@@ -42,21 +42,21 @@ class Input(NamedTuple):
 
 
 def find_inputs(
-    source: Path | None, split: Part | None, *, flair: Path | None, pre: Path | None, post: Path | None
+    source: Path | None, split: Part | None, *, flair: Path | None, t1: Path | None, t1ce: Path | None
 ) -> list[Input]:
     """Return what there is to read: one study by its files, or what is at a path."""
-    files = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
+    files = {key: path for key, path in (("flair", flair), ("t1", t1), ("t1ce", t1ce)) if path is not None}
     if (source is None) == (not files):
-        fail("expected INPUT, or files by --flair, --pre and --post", USAGE)
+        fail("expected INPUT, or files by --flair, --t1 and --t1ce", USAGE)
     if source is None:
         for path in files.values():
             if not path.exists():
                 fail(f"{path}: does not exist; expected a study or a folder of studies", USAGE)
         if "flair" not in files:
-            fail("expected --flair beside --pre and --post: a study lies on its grid", USAGE)
-        return [Input(files["flair"], bts.study_name(flair=files["flair"]), dict(files))]
+            fail("expected --flair beside --t1 and --t1ce: a study lies on its grid", USAGE)
+        return [Input(files["flair"], bts.io.study_name(flair=files["flair"]), dict(files))]
     paths = find_paths(source, split)
-    return [Input(path, bts.study_name(path), {"path": path}) for path in paths]
+    return [Input(path, bts.io.study_name(path), {"path": path}) for path in paths]
 
 
 def reading_options(sequences: str | None, series: list[str] | None, *, align: bool) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def reading_options(sequences: str | None, series: list[str] | None, *, align: b
 
 
 def _parse_sequences(text: str | None) -> list[str | None] | None:
-    """Read ``flair,pre,post,-``."""
+    """Read ``flair,t1,t1ce,-``."""
     if text is None:
         return None
     names = [None if name.strip() == "-" else name.strip() for name in text.split(",")]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import braintumorseg as bts
 
 if TYPE_CHECKING:
-    from braintumorseg import Findings, IndexEntry, Segmentation, Segmenter, Study
+    from braintumorseg import Segmentation, Segmenter, Study
+    from braintumorseg.findings import Findings
+    from braintumorseg.report import IndexEntry
 
 
 class Reports:
@@ -41,10 +43,10 @@ class Reports:
                 bts.write_report(
                     study, segmentation, file, segmenter=segmenter, findings=findings, overwrite=self.overwrite
                 )
-                entry = bts.IndexEntry.of(study, segmentation, report=file.name, findings=findings)
+                entry = bts.report.IndexEntry.of(study, segmentation, report=file.name, findings=findings)
                 self._entries.append(entry)
             else:
-                bts.write_measures(findings, file, overwrite=self.overwrite)
+                bts.findings.write_findings(findings, file, overwrite=self.overwrite)
         self._findings.append(findings)
 
     def finish(self) -> None:
@@ -53,6 +55,6 @@ class Reports:
             return
         for file in self.shared:
             if file.suffix == ".html":
-                bts.write_index(self._entries, file, overwrite=self.overwrite)
+                bts.report.write_index(self._entries, file, overwrite=self.overwrite)
             else:
-                bts.write_measures(self._findings, file, overwrite=self.overwrite)
+                bts.findings.write_findings(self._findings, file, overwrite=self.overwrite)

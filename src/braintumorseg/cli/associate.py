@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg._optional import lazy
+from braintumorseg._core.optional import lazy
 from braintumorseg.cli._common import USAGE, Overwrite, Part, check_preset, fail, lgg_part, load, out, progress_bar
 
 if TYPE_CHECKING:
     from braintumorseg import Segmentation, Segmenter, Study
 
-_association = lazy("braintumorseg.genomics.association")
-_report = lazy("braintumorseg.genomics.report")
+_association = lazy("braintumorseg.cohort.genomics.association")
+_report = lazy("braintumorseg.cohort.genomics.report")
 
 
 def associate(
@@ -50,7 +50,7 @@ def associate(
     if split is not None:
         dataset = lgg_part(dataset, split)
         source += f" of {split.value} patients"
-    features = bts.shape_table(_measured(dataset, segmenter)).drop(columns="slice")
+    features = bts.cohort.shape_table(_measured(dataset, segmenter)).drop(columns="slice")
     chosen = features if all_features else features[list(_association.PAPER_FEATURES)]
     clusters = dataset.table
     clusterings = list(_association.CLUSTERINGS)
@@ -58,10 +58,10 @@ def associate(
     if lacking:
         msg = f"{data / 'data.csv'}: lacks the column {lacking[0]}; expected {', '.join(clusterings)}"
         raise bts.DataError(msg)
-    association = bts.associate(chosen, clusters[clusterings], bins=bins)
-    written = bts.write_association(association, output, source=source, published=True, overwrite=overwrite)
+    association = bts.cohort.associate(chosen, clusters[clusterings], bins=bins)
+    written = bts.cohort.write_association(association, output, source=source, published=True, overwrite=overwrite)
     _print(str(association))
-    for row in bts.compare_with_published(association).to_dict("records"):
+    for row in bts.cohort.compare_with_published(association).to_dict("records"):
         here = f"here {row['here']}, {row['patients']}"
         _print(f"{row['finding']}: published {row['published']}; {here}; agrees: {row['agrees']}")
     if segmenter is not None:

@@ -56,7 +56,7 @@ def _studies(data: Path) -> LGGDataset | list[Path]:
     if not (data / "data.csv").is_file():
         return bts.find_studies(data)
     dataset = bts.LGGDataset(data)
-    kept = [name for name in dataset.patients if name not in bts.lgg_split("test")]
+    kept = [name for name in dataset.patients if name not in bts.datasets.lgg_split("test")]
     if not kept:
         fail(f"{data}: holds test patients alone, on whom no recipe is judged", DATA)
     if len(kept) < len(dataset):

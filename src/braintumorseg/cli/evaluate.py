@@ -31,7 +31,8 @@ from braintumorseg.cli._common import (
 )
 
 if TYPE_CHECKING:
-    from braintumorseg import Evaluation, Segmenter, Study
+    from braintumorseg import Segmenter, Study
+    from braintumorseg.evaluation import Evaluation
 
 _EXAMPLES = ("best", "median", "worst")
 _FLIPPED = "with_flips.json"
@@ -100,14 +101,14 @@ def evaluate(
         fail("--card: has the figures of what the preset does by itself; leave out --engine and --precision", USAGE)
     segmenter = load(preset, engine, precision)
     with silent_native_code():
-        _ = bts.evaluate, bts.measure_robustness  # frameworks greet at their first import
+        _ = bts.evaluate, bts.evaluation.measure_robustness  # frameworks greet at their first import
 
     institutions = studies.institutions
     in_precision: Literal["float32", "int8"] | None = precision.value if precision else None
     segmenter.precision = in_precision or segmenter.precision  # for pictures and robustness too
     measure = partial(bts.evaluate, segmenter, institutions=institutions, engine=engine.value)
     evaluation = measure(_shown(studies, "measuring"), precision=in_precision)
-    bts.write_evaluation(evaluation, output, overwrite=overwrite)
+    bts.evaluation.write_evaluation(evaluation, output, overwrite=overwrite)
     _draw_examples(segmenter, studies, evaluation, output, overwrite=overwrite)
     _print_patients(evaluation)
     _print(str(evaluation))
@@ -115,18 +116,18 @@ def evaluate(
     if flips:
         flipped = measure(_shown(studies, "with flips"), flips=True, precision=in_precision)
         flipped.to_json(output / _FLIPPED, overwrite=overwrite)
-        _print(f"{flipped.segmenter}: {flipped.summary()}\n{bts.compare(evaluation, flipped)}")
+        _print(f"{flipped.segmenter}: {flipped.summary()}\n{bts.evaluation.compare(evaluation, flipped)}")
     other = None
     if card and segmenter.precision == "int8":
         other = measure(_shown(studies, "in float32"), precision="float32")
-        _print(f"{other.segmenter}: {other.summary()}\n{bts.compare(other, evaluation)}")
+        _print(f"{other.segmenter}: {other.summary()}\n{bts.evaluation.compare(other, evaluation)}")
     if robustness:
-        changed = bts.measure_robustness(segmenter, _shown(studies, "changing"))
+        changed = bts.evaluation.measure_robustness(segmenter, _shown(studies, "changing"))
         changed.to_csv(output / _ROBUSTNESS[0], overwrite=overwrite)
         changed.to_json(output / _ROBUSTNESS[1], overwrite=overwrite)
         _print(str(changed))
     if card:
-        bts.write_card(preset, studies.called, evaluation, flipped=flipped, other=other, robustness=changed)
+        bts.zoo.write_card(preset, studies.called, evaluation, flipped=flipped, other=other, robustness=changed)
         _print(f"card: {Path(preset) / 'CARD.md'}")
     _print(f"tables and pictures: {output}")
 

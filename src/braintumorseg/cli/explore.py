@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg._optional import lazy
+from braintumorseg._core.optional import lazy
 from braintumorseg.cli._common import USAGE, Overwrite, Part, fail, lgg_part, out
 
-_report = lazy("braintumorseg.exploration.report")
+_report = lazy("braintumorseg.cohort.exploration.report")
 
 
 def explore(
@@ -31,6 +31,6 @@ def explore(
     dataset = bts.LGGDataset(data)
     if split is not None:
         dataset = lgg_part(dataset, split)
-    exploration = bts.explore(dataset, examples=examples, seed=seed)
-    written = bts.write_exploration(exploration, output, overwrite=overwrite)
+    exploration = bts.cohort.explore(dataset, examples=examples, seed=seed)
+    written = bts.cohort.write_exploration(exploration, output, overwrite=overwrite)
     out.print(f"{exploration}\npage: {written}", highlight=False, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 import braintumorseg as bts
-from braintumorseg._optional import import_ahead
+from braintumorseg._core.optional import import_ahead
 from braintumorseg.cli._common import (
     DATA,
     USAGE,
@@ -69,8 +69,8 @@ def predict(
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder, or a file for a single study.")],
     source: Source = None,
     flair: Flair = None,
-    pre: Pre = None,
-    post: Post = None,
+    t1: Pre = None,
+    t1ce: Post = None,
     sequences: Sequences = None,
     series: Series = None,
     align: Align = True,
@@ -103,7 +103,7 @@ def predict(
     """Find the tumour in one study or in each study of a folder."""
     options = reading_options(sequences, series, align=align)
     check_preset(preset)
-    inputs = find_inputs(source, split, flair=flair, pre=pre, post=post)
+    inputs = find_inputs(source, split, flair=flair, t1=t1, t1ce=t1ce)
     single = len(inputs) == 1 and inputs[0].path in (source, flair)
     if not single and output.name.endswith(_FILES) and not output.is_dir():
         fail(f"{output}: is a file's name; expected a folder for the results of {source}, a folder of studies", USAGE)

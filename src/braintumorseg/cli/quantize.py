@@ -29,14 +29,14 @@ def quantize(
         fail(f"--validation: is missing; {data} is not the LGG dataset, which has a val part", USAGE)
     trained, judged = bts.find_studies(data), bts.find_studies(validation or data)
     if lgg:
-        trained = [path for path in trained if path.name in bts.lgg_split("train")]
+        trained = [path for path in trained if path.name in bts.datasets.lgg_split("train")]
     if validation is None:
-        judged = [path for path in judged if path.name in bts.lgg_split("val")]
+        judged = [path for path in judged if path.name in bts.datasets.lgg_split("val")]
     if not trained or not judged:
         fail(f"{data}: holds no patients of the train part, or none of the val part, of the LGG split", DATA)
     with silent_native_code():  # what NNCF greets with
         try:
-            quantized = bts.quantize(preset, trained, judged, slices=slices)
+            quantized = bts.zoo.quantize(preset, trained, judged, slices=slices)
         except ImportError as error:
             missing: str | None = str(error)
         else:

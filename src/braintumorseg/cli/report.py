@@ -49,8 +49,8 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the pages and measures.")],
     source: Source = None,
     flair: Flair = None,
-    pre: Pre = None,
-    post: Post = None,
+    t1: Pre = None,
+    t1ce: Post = None,
     sequences: Sequences = None,
     series: Series = None,
     align: Align = True,
@@ -73,7 +73,7 @@ def report(
 ) -> None:
     """Write a page that shows what is found in each study, its measures, and an index of many."""
     options = reading_options(sequences, series, align=align)
-    inputs = find_inputs(source, split, flair=flair, pre=pre, post=post)
+    inputs = find_inputs(source, split, flair=flair, t1=t1, t1ce=t1ce)
     check_preset(preset)
     _check_names(inputs)
     drawn = None if masks is None else _find_masks(masks, inputs)

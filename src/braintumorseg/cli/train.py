@@ -70,8 +70,8 @@ def train(
 
 def read_config(recipe: str, settings: list[str]) -> bts.TrainConfig:
     """Read a recipe and change what ``--set`` says."""
-    if recipe not in bts.recipes() and not Path(recipe).is_file():
-        fail(f"--recipe must be one of {', '.join(bts.recipes())}, or a TOML file; got {recipe}", USAGE)
+    if recipe not in bts.training.recipes() and not Path(recipe).is_file():
+        fail(f"--recipe must be one of {', '.join(bts.training.recipes())}, or a TOML file; got {recipe}", USAGE)
     config = bts.TrainConfig.read(recipe)
     try:
         return config.set(settings)

@@ -81,7 +81,7 @@ def download(
 
 def verify() -> None:
     """Check the packaged files by their SHA-256."""
-    damages = bts.verify_pretrained()
+    damages = bts.presets.verify_pretrained()
     for name, damage in damages.items():
         out.print(f"{name}: {damage or 'as published'}", highlight=False, markup=False, soft_wrap=True)
     damaged = [damage for damage in damages.values() if damage]

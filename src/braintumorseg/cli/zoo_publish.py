@@ -20,7 +20,7 @@ def publish(
     """Publish a model on the Hugging Face Hub, and verify what was published."""
     segmenter = load(name)
     try:
-        pin = bts.push_to_hub(segmenter, repo, private=private, revision=revision, commit_message=message)
+        pin = bts.zoo.push_to_hub(segmenter, repo, private=private, revision=revision, commit_message=message)
     except bts.DataError:
         raise
     except ValueError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from braintumorseg._checks import check_in, wrong
+from braintumorseg._core.checks import check_in, wrong
 from braintumorseg.evaluation.intervals import RESAMPLES, bootstrap_interval
 from braintumorseg.evaluation.table import OVERLAPS, Evaluation
 
@@ -73,7 +73,8 @@ def compare(
 
     Examples:
         >>> from braintumorseg import Segmentation, make_study
-        >>> from braintumorseg.evaluation import compare, score
+        >>> from braintumorseg.evaluation.comparison import compare
+        >>> from braintumorseg.evaluation.evaluate import score
         >>> studies = [make_study(seed=seed, shape=(8, 96, 96)) for seed in range(3)]
         >>> bright = score([(s, Segmentation(s.volume[..., 1] > 150)) for s in studies], name="bright")
         >>> truth = score([(s, Segmentation(s.mask)) for s in studies], name="truth")

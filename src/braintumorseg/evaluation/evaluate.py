@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from braintumorseg._checks import DataError, wrong
-from braintumorseg.engines.choice import Engine, Precision
+from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.evaluation.table import NOT_GIVEN, Evaluation
+from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
 from braintumorseg.measures import measure
-from braintumorseg.segmenter import Segmenter
+from braintumorseg.runtimes.choice import Engine, Precision
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 Institutions = Mapping[str, str]
@@ -48,7 +48,7 @@ def evaluate(
 
     Examples:
         >>> from braintumorseg import load_pretrained, make_study
-        >>> from braintumorseg.evaluation import evaluate
+        >>> from braintumorseg.evaluation.evaluate import evaluate
         >>> studies = [make_study(seed=0, shape=(4, 96, 96))]
         >>> evaluation = evaluate(load_pretrained("resunet-lgg"), studies)
         >>> evaluation.table["missing_sequences"].tolist()
@@ -81,7 +81,7 @@ def score(
 
     Examples:
         >>> from braintumorseg import Segmentation, make_study
-        >>> from braintumorseg.evaluation import score
+        >>> from braintumorseg.evaluation.evaluate import score
         >>> study = make_study(seed=0, shape=(8, 96, 96))
         >>> evaluation = score([(study, Segmentation(study.mask))], name="the truth itself")
         >>> evaluation

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from braintumorseg._checks import check_integer, check_range, wrong
+from braintumorseg._core.checks import check_integer, check_range, wrong
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -51,7 +51,7 @@ def bootstrap_interval(
         Efron and Tibshirani: "An Introduction to the Bootstrap", 1993, section 13.3.
 
     Examples:
-        >>> from braintumorseg.evaluation import bootstrap_interval
+        >>> from braintumorseg.evaluation.intervals import bootstrap_interval
         >>> low, high = bootstrap_interval([0.90, 0.85, 0.60, 0.92, 0.88])
         >>> print(f"{low:.2f} to {high:.2f}")
         0.71 to 0.90

@@ -21,7 +21,8 @@ def plot_dice(evaluation: Evaluation) -> Figure:
 
     Examples:
         >>> from braintumorseg import Segmentation, make_study
-        >>> from braintumorseg.evaluation import plot_dice, score
+        >>> from braintumorseg.evaluation.pictures import plot_dice
+        >>> from braintumorseg.evaluation.evaluate import score
         >>> studies = [make_study(seed=seed, shape=(8, 96, 96)) for seed in range(3)]
         >>> figure = plot_dice(score([(s, Segmentation(s.volume[..., 1] > 150)) for s in studies]))
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from braintumorseg._files import check_free, replacing
+from braintumorseg._core.files import check_free, replacing
 from braintumorseg.evaluation.pictures import plot_dice
 from braintumorseg.evaluation.table import Evaluation
 
@@ -34,7 +34,8 @@ def write_evaluation(
         DataError: If a file exists and may not be replaced, or can't be written.
 
     Examples:
-        >>> from braintumorseg import Segmentation, make_study, score, write_evaluation
+        >>> from braintumorseg import Segmentation, make_study
+        >>> from braintumorseg.evaluation import score, write_evaluation
         >>> study = make_study(seed=0, shape=(8, 96, 96))
         >>> folder = write_evaluation(score([(study, Segmentation(study.mask))]), "results")
         >>> sorted(path.name for path in folder.iterdir())

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from braintumorseg._checks import DataError, check_in, wrong
-from braintumorseg._files import replacing
+from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg._core.files import replacing
 from braintumorseg.evaluation.conventions import HEADLINE, count_conventions
 from braintumorseg.evaluation.intervals import RESAMPLES, bootstrap_interval
 
@@ -80,7 +80,7 @@ class Evaluation:
 
     Examples:
         >>> from braintumorseg import Segmentation, make_study
-        >>> from braintumorseg.evaluation import score
+        >>> from braintumorseg.evaluation.evaluate import score
         >>> study = make_study(seed=0, shape=(8, 96, 96))
         >>> found = Segmentation(study.mask & (study.volume[..., 1] > 100))
         >>> evaluation = score([(study, found)], name="thresholded")

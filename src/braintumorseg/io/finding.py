@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-import braintumorseg.io.containers as containers
-import braintumorseg.io.dicom as dicom
+import braintumorseg.io.dicom.containers as containers
+import braintumorseg.io.dicom.reader as dicom
 import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
-from braintumorseg._checks import DataError
+from braintumorseg._core.checks import DataError
 from braintumorseg.io.names import is_result
 from braintumorseg.io.reading import READS
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from braintumorseg._checks import DataError
-from braintumorseg._files import check_free, replacing
+from braintumorseg._core.checks import DataError
+from braintumorseg._core.files import check_free, replacing
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 _SUFFIXES = (".tif", ".tiff", ".png")
@@ -196,7 +196,7 @@ def _check_page(path: Path, image: Image.Image) -> int:
         raise DataError(msg)
     if image.mode not in _CHANNELS:
         bands = len(image.getbands())
-        msg = f"{path}: has {bands} channel(s) of mode {image.mode}; expected 3 (pre, flair, post) or 1 (flair)"
+        msg = f"{path}: has {bands} channel(s) of mode {image.mode}; expected 3 (t1, flair, t1ce) or 1 (flair)"
         raise DataError(msg)
     raw = [tile[3] if isinstance(tile[3], str) else str(tile[3][0]) for tile in getattr(image, "tile", ())]
     if image.mode == "RGB" and any("16" in layout or "X" in layout for layout in raw):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import braintumorseg.io.nifti as nifti
-from braintumorseg._checks import DataError
+from braintumorseg._core.checks import DataError
 from braintumorseg.io.names import stem
 from braintumorseg.study import Segmentation, Study
 

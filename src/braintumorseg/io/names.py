@@ -1,7 +1,8 @@
 """What file names say: which sequence a NIfTI file holds, and whose it is.
 
 BraTS: ``BraTS20_001_flair``, ``_t1``, ``_t1ce``, ``_seg``; ``BraTS-GLI-00001-000-t2f``, ``-t1n``, ``-t1c``, ``-seg``.
-BIDS: ``sub-01_ses-1_FLAIR``, ``sub-01_T1w``, ``sub-01_ce-gadolinium_T1w``. And plain ``flair``, ``pre``, ``post``.
+BIDS: ``sub-01_ses-1_FLAIR``, ``sub-01_T1w``, ``sub-01_ce-gadolinium_T1w``. And plain
+``flair``, ``t1``, ``t1ce``, ``pre``, ``post``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import NamedTuple
 
 _KINDS = {
     "flair": "(?:t2[_-]?)?flair|t2f",
-    "post": "t1[_-]?(?:ce|c|gd|post)|t1w[_-]?(?:ce|c|gd|post)|(?<!flair[_-])(?<!t2[_-])post",
-    "pre": "t1n|t1w?(?:[_-]?pre)?|(?<!flair[_-])(?<!t2[_-])pre",
+    "t1ce": "t1[_-]?(?:ce|c|gd|post)|t1w[_-]?(?:ce|c|gd|post)|(?<!flair[_-])(?<!t2[_-])post",
+    "t1": "t1n|t1w?(?:[_-]?pre)?|(?<!flair[_-])(?<!t2[_-])pre",
     "t2": "t2w?",
     "seg": "seg",
 }
@@ -25,7 +26,7 @@ _ENHANCED = re.compile(r"_ce-[a-z0-9]+_", re.IGNORECASE)
 
 
 class Meaning(NamedTuple):
-    """What a name says: ``"flair"``, ``"pre"``, ``"post"``, ``"t2"`` or ``"seg"``, and of whom, if it says so."""
+    """What a name says: ``"flair"``, ``"t1"``, ``"t1ce"``, ``"t2"`` or ``"seg"``, and of whom, if it says so."""
 
     kind: str
     owner: str
@@ -41,8 +42,8 @@ def meaning(path: Path) -> Meaning | None:
     bids = _BIDS.match(text)
     if bids is None:
         return Meaning(kind, text[: found.start()].rstrip("_-. "))
-    if kind == "pre" and _ENHANCED.search(text):
-        kind = "post"
+    if kind == "t1" and _ENHANCED.search(text):
+        kind = "t1ce"
     return Meaning(kind, bids[1])
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import DataError
-from braintumorseg._files import replacing
-from braintumorseg._optional import lazy
-from braintumorseg.io.combining import Volume, combine
+from braintumorseg._core.checks import DataError
+from braintumorseg._core.files import replacing
+from braintumorseg._core.optional import lazy
+from braintumorseg.io.grids.combining import Volume, combine
+from braintumorseg.io.grids.orientation import is_usable, turned
 from braintumorseg.io.names import is_result, meaning, stem
-from braintumorseg.io.orientation import is_usable, turned
 from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
 
 nib = lazy("nibabel")
@@ -67,7 +67,7 @@ def read_folder(folder: Path, name: str, *, align: bool) -> Study:
         if meant is None:
             continue
         if meant.kind in found and meant.owner in owners:
-            msg = f"{folder}: {found[meant.kind].name} and {path.name} look alike; name the files with flair=, pre= and post="
+            msg = f"{folder}: {found[meant.kind].name} and {path.name} look alike; name the files with flair=, t1= and t1ce="
             raise DataError(msg)
         owners.setdefault(meant.owner, path)
         found[meant.kind] = path
@@ -186,7 +186,7 @@ def _read_values(image: Any) -> NDArray[np.float32]:
 
 def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
     if count not in (1, 3):
-        msg = f"{path}: has {count} sequences; expected 1 (flair) or 3 (pre, flair, post), or sequences= to say which"
+        msg = f"{path}: has {count} sequences; expected 1 (flair) or 3 (t1, flair, t1ce), or sequences= to say which"
         raise DataError(msg)
     if count == 3:
         return SEQUENCES

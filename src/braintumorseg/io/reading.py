@@ -9,12 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-import braintumorseg.io.containers as containers
-import braintumorseg.io.dicom as dicom
+import braintumorseg.io.dicom.containers as containers
+import braintumorseg.io.dicom.reader as dicom
 import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
-from braintumorseg._checks import DataError, wrong
-from braintumorseg.io.combining import Volume, combine
+from braintumorseg._core.checks import DataError, wrong
+from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.names import meaning, stem
 from braintumorseg.study import SEQUENCES, Study
 
@@ -26,8 +26,8 @@ def read_study(
     path: str | PathLike[str] | None = None,
     *,
     flair: str | PathLike[str] | None = None,
-    pre: str | PathLike[str] | None = None,
-    post: str | PathLike[str] | None = None,
+    t1: str | PathLike[str] | None = None,
+    t1ce: str | PathLike[str] | None = None,
     sequences: Sequence[str | None] | None = None,
     series: Mapping[str, str | int] | None = None,
     align: bool = True,
@@ -36,15 +36,15 @@ def read_study(
     """Read one study.
 
     * A folder of slices as the LGG dataset publishes them: ``<patient>_<number>.tif`` (or ``.png``), in the order of their
-      numbers, with 3 channels (pre, flair, post) or 1 (flair); ``<patient>_<number>_mask.tif`` beside all or none of them.
+      numbers, with 3 channels (t1, flair, t1ce) or 1 (flair); ``<patient>_<number>_mask.tif`` beside all or none of them.
     * One ``.tif`` or ``.png`` image: a single slice, or a TIFF of many pages; with ``<name>_mask`` beside it if there is one.
-    * One NIfTI file: 3-D (one sequence, flair unless its name says pre or post) or 4-D (3 sequences: pre, flair, post).
+    * One NIfTI file: 3-D (one sequence, flair unless its name says another) or 4-D (3 sequences: t1, flair, t1ce).
     * A folder of NIfTI files whose names end as in BraTS (``_flair``, ``_t1``, ``_t1ce``; ``-t2f``, ``-t1n``, ``-t1c``) or in
-      BIDS (``_FLAIR``, ``_T1w``, ``_ce-*_T1w``; the folder itself, or one with ``anat`` in it), or are plain ``flair``, ``pre``
-      and ``post``. ``_seg`` is a mask, true where it is above 0.
+      BIDS (``_FLAIR``, ``_T1w``, ``_ce-*_T1w``; the folder itself, or one with ``anat`` in it), or are plain ``flair``, ``t1``
+      and ``t1ce``. ``_seg`` is a mask, true where it is above 0.
     * A folder, at any depth, or a ``.zip`` of DICOM series of one examination. Which series is the FLAIR, and which the T1
       before and after contrast, is read from its description, contrast agent and times. Needs ``braintumorseg[dicom]``.
-    * ``flair=``, ``pre=`` and ``post=``: one NIfTI file each, or the folder or zip of one DICOM series.
+    * ``flair=``, ``t1=`` and ``t1ce=``: one NIfTI file each, or the folder or zip of one DICOM series.
 
     Volumes are turned so that slices run from inferior to superior, rows from anterior to posterior, and columns from the
     patient's right to left. The FLAIR is never resampled; the other sequences are brought onto its grid through the affines
@@ -53,8 +53,8 @@ def read_study(
     Args:
         path: What to read.
         flair: The FLAIR's file, where the study is not at one path.
-        pre: The file of T1 before contrast.
-        post: The file of T1 after contrast.
+        t1: The file of T1 before contrast.
+        t1ce: The file of T1 after contrast.
         sequences: What the channels of one file or folder of slices hold, in order, where it is not as stated above; ``None``
             for a channel that is none of the three.
         series: Which DICOM series is which sequence, by number, description or UID, where it is not recognised.
@@ -66,7 +66,7 @@ def read_study(
 
     Raises:
         DataError: If the path does not exist, or what is there can't be read as a study; the message names the file.
-        ValueError: If ``sequences`` or ``series`` does not name sequences out of pre, flair and post; if both a path and files
+        ValueError: If ``sequences`` or ``series`` does not name sequences out of t1, flair and t1ce; if both a path and files
             are given.
 
     Warns:
@@ -80,11 +80,11 @@ def read_study(
         >>> from braintumorseg import read_study
         >>> Image.new("RGB", (240, 256), "gray").save("case_1.png")
         >>> read_study("case_1.png")
-        Study 'case_1': 1 slice of 256x240, sequences pre, flair, post, spacing unknown, no mask
+        Study 'case_1': 1 slice of 256x240, sequences t1, flair, t1ce, spacing unknown, no mask
     """
-    files = {key: Path(file) for key, file in (("flair", flair), ("pre", pre), ("post", post)) if file is not None}
+    files = {key: Path(file) for key, file in (("flair", flair), ("t1", t1), ("t1ce", t1ce)) if file is not None}
     if (path is None) == (not files):
-        msg = wrong("path", "given, or files by flair=, pre= and post=", "both" if files else "neither")
+        msg = wrong("path", "given, or files by flair=, t1= and t1ce=", "both" if files else "neither")
         raise ValueError(msg)
     chosen = None if sequences is None else _check_sequences(sequences)
     if series is not None and not set(series) <= set(SEQUENCES):
@@ -123,7 +123,7 @@ def study_name(path: str | PathLike[str] | None = None, *, flair: str | PathLike
         ValueError: If not exactly one of the two is given.
 
     Examples:
-        >>> from braintumorseg import study_name
+        >>> from braintumorseg.io import study_name
         >>> study_name("scans/case_7.nii.gz")
         'case_7'
         >>> study_name(flair="BraTS-GLI-00001-000/BraTS-GLI-00001-000-t2f.nii.gz")
@@ -203,7 +203,7 @@ def _read_volume(path: Path) -> Volume:
 
 def _check_several(path: Path, sequences: object) -> None:
     if sequences is not None:
-        msg = f"{path}: holds several files; expected sequences= for a single one, or flair=, pre= and post="
+        msg = f"{path}: holds several files; expected sequences= for a single one, or flair=, t1= and t1ce="
         raise DataError(msg)
 
 

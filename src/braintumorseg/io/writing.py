@@ -5,10 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-import braintumorseg.io.dicom_seg as dicom_seg
+import braintumorseg.io.dicom.seg as dicom_seg
 import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
-from braintumorseg._checks import DataError
+from braintumorseg._core.checks import DataError
 from braintumorseg.study import Segmentation
 
 _WRITES = "a folder (no suffix), .tif, .png, .nii, .nii.gz or .dcm"

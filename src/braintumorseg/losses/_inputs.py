@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from braintumorseg._checks import check_in, check_range, wrong
+from braintumorseg._core.checks import check_in, check_range, wrong
 
 _TOLERANCE = 1e-3  # what resizing and half precision may add to a share
 _HOST = 1  # DLPack's number for the memory of the host

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from braintumorseg._checks import check_range, wrong
+from braintumorseg._core.checks import check_range, wrong
 from braintumorseg.losses._inputs import check_values
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from keras import ops
 
-from braintumorseg._checks import check_range
+from braintumorseg._core.checks import check_range
 from braintumorseg.losses._inputs import check_focal, check_overlap, mean_over_classes, prepare
 
 Per = Literal["image", "batch"]

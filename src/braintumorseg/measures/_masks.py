@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import wrong
+from braintumorseg._core.checks import wrong
 
 Mask = NDArray[np.bool_]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.distance import pdist, squareform
 
-from braintumorseg._checks import wrong
-from braintumorseg._optional import lazy
+from braintumorseg._core.checks import wrong
+from braintumorseg._core.optional import lazy
 from braintumorseg.measures._masks import as_mask, as_spacing
 
 _contours = lazy("skimage.measure")

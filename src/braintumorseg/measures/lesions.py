@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from braintumorseg._checks import check_integer, check_range
+from braintumorseg._core.checks import check_integer, check_range
 from braintumorseg.measures._masks import Mask, as_masks
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import check_in, check_range
+from braintumorseg._core.checks import check_in, check_range
 from braintumorseg.measures._masks import as_masks
 from braintumorseg.measures.lesions import LesionDetection, lesion_detection
 from braintumorseg.measures.overlap import dice, iou, precision, recall

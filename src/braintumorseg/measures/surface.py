@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from braintumorseg._checks import check_in, check_range
+from braintumorseg._core.checks import check_in, check_range
 from braintumorseg.measures._masks import Mask, as_masks, as_spacing
 
 Distances = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from braintumorseg._checks import wrong
+from braintumorseg._core.checks import wrong
 from braintumorseg.models.classifier import build_classifier
 from braintumorseg.models.resunet import build_resunet
 from braintumorseg.models.unet import build_unet

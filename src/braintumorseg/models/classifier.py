@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import keras
 
-from braintumorseg._checks import check_in, check_integer, check_range, wrong
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 from braintumorseg.models.encoder_decoder import Normalization
 from braintumorseg.models.resnet import residual_network
 from braintumorseg.models.resunet import residual_block
@@ -52,7 +52,8 @@ def build_classifier(
         He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition", CVPR 2016.
 
     Examples:
-        >>> from braintumorseg import build_classifier, build_resunet
+        >>> from braintumorseg import build_resunet
+        >>> from braintumorseg.models import build_classifier
         >>> trained = build_resunet(filters=(4, 8))
         >>> model = build_classifier("encoder", filters=(4, 8), weights=trained)
         >>> model.output_shape

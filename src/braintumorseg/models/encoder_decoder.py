@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import keras
 
-from braintumorseg._checks import check_in, check_integer, check_range, wrong
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 
 Normalization = Literal["batch", "group"]
 Activation = Literal["sigmoid", "softmax"] | None

@@ -1,6 +1,5 @@
-"""Pages that show what was found: one a study, and one that leads to those of a batch; each a single file."""
+"""Pages that show what was found: one per study, and an index of a batch; each a single file."""
 
-from braintumorseg.report.index import IndexEntry, write_index
-from braintumorseg.report.study import write_report
+import lazy_loader
 
-__all__ = ["IndexEntry", "write_index", "write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from braintumorseg._optional import lazy
+from braintumorseg._core.optional import lazy
 
 _contours = lazy("skimage.measure")
 

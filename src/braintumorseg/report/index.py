@@ -9,10 +9,10 @@ from os import PathLike
 from pathlib import Path
 from urllib.parse import quote
 
-from braintumorseg._files import check_free, replacing
-from braintumorseg.findings import Findings, measure_findings
-from braintumorseg.report.cards import describe_size
+from braintumorseg._core.files import check_free, replacing
+from braintumorseg.findings.findings import Findings, measure_findings
 from braintumorseg.report.images import find_start, find_window, thumbnail
+from braintumorseg.report.panels import describe_size
 from braintumorseg.report.template import GENERATOR, RESEARCH, describe_versions, load, render
 from braintumorseg.study import Segmentation, Study
 
@@ -73,7 +73,8 @@ def write_index(
         DataError: If the file exists and may not be replaced, or can't be written.
 
     Examples:
-        >>> from braintumorseg import IndexEntry, Segmentation, make_study, write_index
+        >>> from braintumorseg import Segmentation, make_study
+        >>> from braintumorseg.report import IndexEntry, write_index
         >>> study = make_study(seed=0, shape=(8, 96, 96))
         >>> write_index([IndexEntry.of(study, Segmentation(study.mask))], "index.html").name
         'index.html'

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from braintumorseg._checks import wrong
-from braintumorseg._files import check_free, replacing
-from braintumorseg.findings import Findings, measure_findings
+from braintumorseg._core.checks import wrong
+from braintumorseg._core.files import check_free, replacing
+from braintumorseg.findings.findings import Findings, measure_findings
+from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.measures import dice
-from braintumorseg.report.cards import draw_found, draw_made
 from braintumorseg.report.images import encode_map, encode_slices, find_start, ramp, trace
+from braintumorseg.report.panels import draw_found, draw_made
 from braintumorseg.report.template import GENERATOR, RESEARCH, as_json, describe_versions, load, render
-from braintumorseg.segmenter import Segmenter
 from braintumorseg.study import Geometry, Segmentation, Study
 
-_LABELS = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
+_LABELS = {"t1": "T1 before contrast", "flair": "FLAIR", "t1ce": "T1 after contrast"}
 _MAPS = {"probabilities": ("probability", "plasma"), "uncertainty": ("uncertainty", "viridis")}
 _TALLEST = 560  # px, of the images on a large screen
 

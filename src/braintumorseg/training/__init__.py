@@ -1,16 +1,5 @@
-"""Training: configurations, runs that go on where they were killed, and the recipes of the released weights."""
+"""Training: configurations, runs that resume, recipes of the released weights, cross-validation."""
 
-from braintumorseg.training.config import TrainConfig, recipes
-from braintumorseg.training.parts import CoarseConfig, OptimizerConfig
-from braintumorseg.training.pictures import plot_curves, plot_worst_slices
-from braintumorseg.training.run import train
+import lazy_loader
 
-__all__ = [
-    "CoarseConfig",
-    "OptimizerConfig",
-    "TrainConfig",
-    "plot_curves",
-    "plot_worst_slices",
-    "recipes",
-    "train",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

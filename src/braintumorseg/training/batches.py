@@ -7,11 +7,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from braintumorseg.cache import CachedStudy, PreparedCache
-from braintumorseg.pipeline import Sampler, training_batches
-from braintumorseg.preprocessing import Preprocessing
-from braintumorseg.skull import brain_alone
+from braintumorseg.preprocessing.skull import brain_alone
+from braintumorseg.preprocessing.transform import Preprocessing
+from braintumorseg.training.cache import CachedStudy, PreparedCache
 from braintumorseg.training.config import TrainConfig
+from braintumorseg.training.sampling import Sampler, training_batches
 
 
 def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:

@@ -16,12 +16,12 @@ import keras
 import tomli_w
 
 from braintumorseg import losses, models
-from braintumorseg._checks import DataError, check_in, check_integer, check_range, wrong
-from braintumorseg._files import replacing
+from braintumorseg._core.checks import DataError, check_in, check_integer, check_range, wrong
+from braintumorseg._core.files import replacing
 from braintumorseg.augmentation import Augmentation
-from braintumorseg.pipeline import SamplingConfig
-from braintumorseg.preprocessing import Preprocessing
+from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.training.parts import CoarseConfig, OptimizerConfig
+from braintumorseg.training.sampling import SamplingConfig
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -274,7 +274,7 @@ def recipes() -> list[str]:
     """Return the names of the released recipes, which ``TrainConfig.read`` takes.
 
     Examples:
-        >>> from braintumorseg import recipes
+        >>> from braintumorseg.training import recipes
         >>> "resunet-lgg" in recipes()
         True
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
-from braintumorseg._checks import check_integer, check_range
+from braintumorseg._core.checks import check_integer, check_range
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from braintumorseg._files import replacing
+from braintumorseg._core.files import replacing
+from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.plots import FOUND_COLOUR, TRUTH_COLOUR, draw_outline
-from braintumorseg.segmenter import Segmenter
 from braintumorseg.study import Segmentation, Study
 
 _LOSS, _MEAN, _MEDIAN = "#0072B2", "#D55E00", "#000000"  # Okabe and Ito: safe for colour-blind readers
@@ -31,7 +31,7 @@ def plot_curves(log: pd.DataFrame, title: str) -> Figure:
 
     Examples:
         >>> import pandas as pd
-        >>> from braintumorseg import plot_curves
+        >>> from braintumorseg.training import plot_curves
         >>> log = pd.DataFrame({"step": [100, 200], "loss": [0.9, 0.4], "val_patient_dice": [None, 0.7]})
         >>> figure = plot_curves(log, "unet")
     """
@@ -72,7 +72,8 @@ def plot_worst_slices(segmenter: Segmenter, studies: Iterable[Study], *, count: 
         A matplotlib figure, independent of pyplot.
 
     Examples:
-        >>> from braintumorseg import load_pretrained, make_study, plot_worst_slices
+        >>> from braintumorseg import load_pretrained, make_study
+        >>> from braintumorseg.training import plot_worst_slices
         >>> figure = plot_worst_slices(load_pretrained("resunet-lgg"), [make_study(seed=0, shape=(4, 96, 96))])
     """
     found = []

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from braintumorseg._checks import DataError
-from braintumorseg._files import replacing
+from braintumorseg._core.checks import DataError
+from braintumorseg._core.files import replacing
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.state import save_state

@@ -15,12 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from braintumorseg._checks import DataError, check_in, wrong
+from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg.callbacks import PatientDice
-from braintumorseg.card import Card, Figure
-from braintumorseg.engines.network import Weights, variables_of, weights_of
+from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
-from braintumorseg.segmenter import Segmenter
+from braintumorseg.presets.card import Card, Figure
+from braintumorseg.presets.preset import write_preset
+from braintumorseg.runtimes.network import Weights, variables_of, weights_of
 from braintumorseg.study import Study
 from braintumorseg.training.batches import batches_from, build_samplers, name_batch
 from braintumorseg.training.config import TrainConfig
@@ -29,7 +30,6 @@ from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.load import load_pretrained
-from braintumorseg.zoo.preset import write_preset
 
 STRATEGIES = ("none", "mirrored")
 CONFIG_FILE = "config.toml"

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from braintumorseg._checks import DataError
-from braintumorseg._files import replacing
+from braintumorseg._core.checks import DataError
+from braintumorseg._core.files import replacing
 
 _INFO = "braintumorseg"
 

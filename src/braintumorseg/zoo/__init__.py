@@ -1,1 +1,5 @@
-"""Pretrained models: each a folder of ``braintumorseg.json`` (what it is) and ``model.safetensors`` (its weights)."""
+"""Pretrained models: found, adapted, quantised, judged and published."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._checks import check_in, check_integer, wrong
-from braintumorseg._optional import lazy
-from braintumorseg.card import Card
-from braintumorseg.engines.network import variables_of, weights_of
-from braintumorseg.segmenter import Segmenter
+from braintumorseg._core.checks import check_in, check_integer, wrong
+from braintumorseg._core.optional import lazy
+from braintumorseg.inference.segmenter import Segmenter
+from braintumorseg.presets.card import Card
+from braintumorseg.runtimes.network import variables_of, weights_of
 from braintumorseg.study import SEQUENCES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def adapt(
     Args:
         segmenter: Of a model that ``build_unet`` or ``build_resunet`` builds.
         classes: Number of output channels. With more than one, they are exclusive (softmax), the background one of them.
-        channels: The sequences of the model's input, such as ``("flair", "post")``; 1 for the FLAIR alone.
+        channels: The sequences of the model's input, such as ``("flair", "t1ce")``; 1 for the FLAIR alone.
         weights: Whether to keep weights; all are drawn anew if not.
         freeze: ``"encoder"`` to train neither the encoder nor the bottleneck, except layers whose weights were not kept as
             they are; frozen normalisations use the statistics that they have.

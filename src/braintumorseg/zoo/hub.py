@@ -22,11 +22,11 @@ from urllib.parse import quote
 
 from huggingface_hub import constants
 
-from braintumorseg._checks import DataError
-from braintumorseg._files import replacing
-from braintumorseg.zoo.bounds import MAX_CONFIG_BYTES, MAX_INT8_BYTES, max_weights_bytes
+from braintumorseg._core.checks import DataError
+from braintumorseg._core.files import replacing
+from braintumorseg.presets.bounds import MAX_CONFIG_BYTES, MAX_INT8_BYTES, max_weights_bytes
+from braintumorseg.presets.preset import CONFIG_FILE, INT8_FILE, WEIGHTS_FILE, Preset, parse_preset
 from braintumorseg.zoo.hub_client import Received, UnreachableError, download, endpoint, is_commit
-from braintumorseg.zoo.preset import CONFIG_FILE, INT8_FILE, WEIGHTS_FILE, Preset, parse_preset
 
 RECORD_FILE = "sha256.json"
 FILES = (CONFIG_FILE, WEIGHTS_FILE)

@@ -6,9 +6,9 @@ import re
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from braintumorseg.card import Card, Figure
-from braintumorseg.zoo.cards import render_card
-from braintumorseg.zoo.preset import Preset
+from braintumorseg.presets.card import Card, Figure
+from braintumorseg.presets.preset import Preset
+from braintumorseg.zoo.card_writer import render_card
 
 _TASK = "image-segmentation"
 _TAGS = ["keras", "medical", "mri", "brain-tumor", "semantic-segmentation"]

@@ -12,7 +12,7 @@ from huggingface_hub import constants, get_session, hf_hub_url, hf_raise_for_sta
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, but not in its __all__
 
-from braintumorseg._checks import DataError
+from braintumorseg._core.checks import DataError
 from braintumorseg._version import __version__
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

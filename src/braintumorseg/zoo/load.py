@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
-from braintumorseg.segmenter import Segmenter
+from braintumorseg.inference.segmenter import Segmenter
+from braintumorseg.presets.preset import read_network, read_preset
 from braintumorseg.zoo.adapt import adapt
-from braintumorseg.zoo.preset import read_network, read_preset
 from braintumorseg.zoo.sources import Source, locate
 
 
@@ -40,7 +40,7 @@ def load_pretrained(
             honoured: ``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT`` and those of proxies.
         classes: For fine-tuning: the number of output channels. A head of another number than the preset's is drawn anew;
             with more than one, classes are exclusive (softmax), and the background is one of them.
-        channels: For fine-tuning: the sequences of the input, such as ``("flair", "post")``; 1 for the FLAIR alone. The first
+        channels: For fine-tuning: the sequences of the input, such as ``("flair", "t1ce")``; 1 for the FLAIR alone. The first
             layer keeps the kernels of the sequences that stay, and adds those of the others to FLAIR's, so that a study
             without these gives what it gave.
         weights: ``False`` for the same architecture with all weights drawn anew.
@@ -59,8 +59,8 @@ def load_pretrained(
         >>> from braintumorseg import load_pretrained
         >>> segmenter = load_pretrained("resunet-lgg")
         >>> segmenter.preprocessing.sequences
-        ('pre', 'flair', 'post')
-        >>> to_tune = load_pretrained("resunet-lgg", classes=4, channels=("flair", "post"), freeze="encoder")
+        ('t1', 'flair', 't1ce')
+        >>> to_tune = load_pretrained("resunet-lgg", classes=4, channels=("flair", "t1ce"), freeze="encoder")
         >>> to_tune.model.input_shape, to_tune.model.output_shape
         ((None, None, None, 2), (None, None, None, 4))
         >>> to_tune.card.recipe.split(";")[0]

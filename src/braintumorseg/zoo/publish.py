@@ -11,15 +11,15 @@ import httpx2
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-from braintumorseg._checks import DataError, wrong
+from braintumorseg._core.checks import DataError, wrong
 from braintumorseg._version import __version__
-from braintumorseg.card import Card
-from braintumorseg.segmenter import Segmenter
+from braintumorseg.inference.segmenter import Segmenter
+from braintumorseg.presets.card import Card
+from braintumorseg.presets.pins import Pin
+from braintumorseg.presets.preset import read_network, read_preset
 from braintumorseg.zoo.hub import fetch, files_of
 from braintumorseg.zoo.hub_card import render_hub_card
 from braintumorseg.zoo.hub_client import endpoint
-from braintumorseg.zoo.pins import Pin
-from braintumorseg.zoo.preset import read_network, read_preset
 
 README_FILE = "README.md"
 
@@ -57,7 +57,8 @@ def push_to_hub(
         DataError: If the Hub can't be reached or refuses, or what it gives back is not what was sent.
 
     Examples:
-        >>> from braintumorseg import Preprocessing, Segmenter, build_unet, push_to_hub
+        >>> from braintumorseg import Preprocessing, Segmenter, build_unet
+        >>> from braintumorseg.zoo import push_to_hub
         >>> push_to_hub(Segmenter(build_unet(filters=(4, 8)), Preprocessing(size=64)), "me/mine")
         Traceback (most recent call last):
         ValueError: segmenter must be one whose card states a licence and has figures; got no card

@@ -8,11 +8,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-from braintumorseg._checks import DataError, check_in, wrong
-from braintumorseg._optional import lazy
-from braintumorseg.zoo.bundled import bundled_presets
-from braintumorseg.zoo.pins import PINS
-from braintumorseg.zoo.preset import CONFIG_FILE
+from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg._core.optional import lazy
+from braintumorseg.presets.bundled import bundled_presets
+from braintumorseg.presets.pins import PINS
+from braintumorseg.presets.preset import CONFIG_FILE
 
 _hub = lazy("braintumorseg.zoo.hub")
 
@@ -20,14 +20,8 @@ Source = Literal["auto", "hub", "bundled"]
 _ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>\S+))?")
 
 
-def preset_names() -> list[str]:
-    """Return the names of the pretrained models that ``load_pretrained`` knows, with the package or on the Hub.
-
-    Examples:
-        >>> from braintumorseg import preset_names
-        >>> "resunet-lgg" in preset_names()
-        True
-    """
+def known_names() -> list[str]:
+    """Return the names that ``load_pretrained`` knows: bundled presets and presets pinned on the Hub, sorted."""
     return sorted(bundled_presets().keys() | PINS.keys())
 
 
@@ -40,14 +34,12 @@ def locate(
 ) -> Path:
     """Return the folder of a preset, fetched from the Hub if need be; the arguments are those of ``load_pretrained``."""
     check_in("source", source, ("auto", "hub", "bundled"))
-    if str(name) in preset_names():
+    if str(name) in known_names():
         return _locate_preset(str(name), revision, source, cache_dir)
     if str(name).startswith("hf://"):
         return _locate_address(str(name), revision, source, cache_dir)
     if not (Path(name) / CONFIG_FILE).is_file():
-        allowed = (
-            f"one of {', '.join(preset_names())}, hf://owner/repo[@revision], or a folder that holds {CONFIG_FILE}"
-        )
+        allowed = f"one of {', '.join(known_names())}, hf://owner/repo[@revision], or a folder that holds {CONFIG_FILE}"
         msg = wrong("name", allowed, repr(str(name)))
         raise ValueError(msg)
     _refuse_hub(f"the folder {name}", revision, source)

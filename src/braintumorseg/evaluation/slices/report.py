@@ -1,0 +1,57 @@
+"""A detection as files: tables and one page."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from braintumorseg._core.files import check_free, replacing
+from braintumorseg._core.page import heading, listing, page, picture
+from braintumorseg.evaluation.slices.classification import SliceClassification
+from braintumorseg.evaluation.slices.pictures import plot_calibration, plot_confusion, plot_curves_of
+
+PAGE = "detection.html"
+FILES = (PAGE, "slices.csv", "patients.csv")
+
+
+def write_slice_classification(
+    detection: SliceClassification, folder: str | PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write a detection: ROC, precision and recall, calibration and confusion on one page, and its tables.
+
+    Args:
+        detection: What ``classify_slices`` returned, of slices of both kinds.
+        folder: Gets ``detection.html``, ``slices.csv`` and ``patients.csv``; made if need be.
+        overwrite: Whether files there may be replaced.
+
+    Returns:
+        Where the page is; it needs no other file.
+
+    Raises:
+        DataError: If a file exists and may not be replaced, or can't be written.
+        ValueError: If all slices are of one kind.
+
+    Examples:
+        >>> from braintumorseg import make_study
+        >>> from braintumorseg.evaluation import classify_slices, write_slice_classification
+        >>> study = make_study(seed=0, shape=(8, 64, 64))
+        >>> write_slice_classification(classify_slices([(study, study.mask.sum(axis=(1, 2)))]), "detected").name
+        'detection.html'
+    """
+    folder = Path(folder)
+    for name in FILES:
+        check_free(folder / name, overwrite=overwrite)
+    parts = [listing(str(detection).splitlines()), heading("At every threshold")]
+    parts.append(picture(plot_curves_of(detection), "ROC curve, and precision over recall, with the threshold marked"))
+    parts += [heading("At the threshold"), picture(plot_confusion(detection), "Slices by truth and by what was found")]
+    if detection.table["score"].between(0, 1).all():
+        parts += [
+            heading("Are scores probabilities?"),
+            picture(plot_calibration(detection), "Share of slices with tumour over the score"),
+        ]
+    for name, table in (("slices.csv", detection.table), ("patients.csv", detection.patients.reset_index())):
+        with replacing(folder / name, overwrite=overwrite) as beside:
+            table.to_csv(beside, index=False)
+    with replacing(folder / PAGE, overwrite=overwrite) as beside:
+        beside.write_text(page("Detection of tumour", parts), encoding="utf-8")
+    return folder / PAGE

@@ -1,6 +1,0 @@
-"""What a newcomer to the LGG dataset wants to see first: pictures, counts, oddities."""
-
-from braintumorseg.exploration.explore import Exploration, explore
-from braintumorseg.exploration.report import write_exploration
-
-__all__ = ["Exploration", "explore", "write_exploration"]

@@ -1,0 +1,5 @@
+"""From a study to its segmentation, and many studies one after the other."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

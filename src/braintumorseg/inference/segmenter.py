@@ -1,0 +1,363 @@
+"""The segmenter: a model with the preprocessing and the threshold that belong to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cached_property, partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
+from braintumorseg._core.files import check_free
+from braintumorseg._core.optional import lazy
+from braintumorseg.inference.stages import Prediction
+from braintumorseg.io import read_study
+from braintumorseg.preprocessing.transform import Preprocessing
+from braintumorseg.presets.card import Card
+from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_preset, write_quantization
+from braintumorseg.runtimes.choice import ENGINES, PRECISIONS, Engine, Precision, gpu_is_there
+from braintumorseg.runtimes.network import Network, weights_of
+from braintumorseg.study import SEQUENCES, Segmentation, Study
+
+if TYPE_CHECKING:
+    import keras
+
+    from braintumorseg.inference.slice_classifier import SliceClassifier
+    from braintumorseg.runtimes.export import Format
+
+_export = lazy("braintumorseg.runtimes.export")
+_keras = lazy("braintumorseg.runtimes.keras")
+_openvino = lazy("braintumorseg.runtimes.openvino")
+_onnxruntime = lazy("braintumorseg.runtimes.onnxruntime")
+_models = lazy("braintumorseg.models")
+
+
+class Segmenter:
+    """Turns a study into a tumour mask, on the study's own grid.
+
+    Args:
+        model: A ``keras.Model`` from images ``(batch, height, width, sequences)`` to probabilities
+            ``(batch, height, width, 1)``, or a function that builds it, called at the first need; a ``Network``, which is
+            one, is run by other engines without being built.
+        preprocessing: The preprocessing that the model was trained with.
+        threshold: A voxel is tumour where its probability is at least this.
+        min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
+        name: What to call it.
+        card: What it was trained on, and how well it does; ``None`` where nobody measured.
+        precision: What it computes in where nobody says: ``"int8"`` alone for a network that has a quantization.
+        slice_classifier: Runs first; slices in which it finds no tumour are not segmented, and get probability 0. It must have
+            the same preprocessing.
+
+    Raises:
+        ValueError: If an argument is not as stated.
+
+    Examples:
+        >>> from braintumorseg import load_pretrained, make_study
+        >>> segmenter = load_pretrained("resunet-lgg")
+        >>> segmentation = segmenter.predict(make_study(seed=0, shape=(4, 128, 128)))
+        >>> segmentation.mask.shape
+        (4, 128, 128)
+    """
+
+    def __init__(
+        self,
+        model: keras.Model | Callable[[], keras.Model],
+        preprocessing: Preprocessing,
+        *,
+        threshold: float = 0.5,
+        min_voxels: int = 0,
+        name: str = "segmenter",
+        card: Card | None = None,
+        precision: Precision = "float32",
+        slice_classifier: SliceClassifier | None = None,
+    ) -> None:
+        check_in("precision", precision, PRECISIONS)
+        check_range("threshold", threshold, 0, 1, low_open=True)
+        check_integer("min_voxels", min_voxels, 0)
+        if slice_classifier is not None and slice_classifier.preprocessing != preprocessing:
+            msg = wrong(
+                "slice_classifier",
+                f"one of the same preprocessing, {preprocessing}",
+                f"one of {slice_classifier.preprocessing}",
+            )
+            raise ValueError(msg)
+        self._model = model
+        self.preprocessing = preprocessing
+        self.threshold = threshold
+        self.min_voxels = min_voxels
+        self.name = name
+        self.card = card
+        self.precision = precision
+        self.slice_classifier = slice_classifier
+        self._latest: Network | None = model if isinstance(model, Network) else None
+        self._runners: dict[tuple[str, str], tuple[Network, Any]] = {}
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The ``keras.Model``, built at the first touch."""
+        # A keras.Model can be called too; only it has layers, and asking so needs no import of Keras.
+        return self._model if hasattr(self._model, "layers") else self._model()
+
+    def predict(
+        self,
+        study: Study | str | PathLike[str] | NDArray[Any],
+        *,
+        flips: bool = False,
+        uncertainty: bool = False,
+        batch_size: int = 8,
+        engine: Engine = "auto",
+        precision: Precision | None = None,
+    ) -> Segmentation:
+        """Find the tumour.
+
+        Args:
+            study: A ``Study``, a path that ``read_study`` takes, or an array ``(slices, height, width, 3)`` or
+                ``(height, width, 3)`` with the sequences pre-contrast, FLAIR and post-contrast.
+            flips: Whether to predict each slice as its mirror image too, left to right, and take the mean of both: twice the
+                time for a little more Dice. Figures of presets are measured without, unless they say so.
+            uncertainty: Whether to predict variants of the study too (its mirror image, and without each sequence but FLAIR and
+                without all of them), and say voxel by voxel and for the study how far they lie apart: five times the time where
+                there are three sequences. Mask and probabilities stay those of the study as it is.
+            batch_size: How many slices go through the model at once at most; it bounds the memory.
+            engine: What runs the network. ``"auto"`` is Keras where it sees a GPU and for models that are not of this
+                package, else OpenVINO, which needs neither TensorFlow nor Keras. ``"onnxruntime"`` is in the extra ``export``.
+            precision: ``"float32"``, in which all engines give the same, or ``"int8"`` where the preset has a quantization, in
+                which CPUs are about twice as fast or more; ``segmenter.precision`` if not given (Keras has float32 alone).
+
+        Returns:
+            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing, and the
+            engine and the precision that made them.
+
+        Raises:
+            DataError: If the path can't be read as a study, or the study lacks the FLAIR.
+            ValueError: If an array has another shape, or holds NaN or infinite values; if the model has several classes; if
+                the engine can't run the model, or not in this precision.
+            ImportError: If the engine is not installed.
+        """
+        prediction = self.prediction(
+            flips=flips, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
+        )
+        study = _as_study(study)
+        prepared = prediction.prepare(study)
+        return prediction.finish(study, prepared, prediction.compute(prepared))
+
+    def prediction(
+        self,
+        *,
+        flips: bool = False,
+        uncertainty: bool = False,
+        batch_size: int = 8,
+        engine: Engine = "auto",
+        precision: Precision | None = None,
+    ) -> Prediction:
+        """Return the stages of :meth:`predict`, with the same arguments, to be run side by side for different studies."""
+        check_integer("batch_size", batch_size, 1)
+        run, engine, precision = self._choose(engine, precision)
+        if self.slice_classifier is not None:
+            run = partial(_run_suspect, self.slice_classifier, run)
+        return Prediction(
+            self.preprocessing, self.threshold, self.min_voxels, run, engine, precision, flips, uncertainty, batch_size
+        )
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of all that a prediction depends on: weights, preprocessing, threshold, size of components."""
+        settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        network = self._latest if self._latest is not None and "model" not in self.__dict__ else None
+        weights = network.weights if network else weights_of(self.model)
+        for path in sorted(weights):
+            digest.update(path.encode() + np.ascontiguousarray(weights[path]).tobytes())
+        if self.slice_classifier is not None:
+            digest.update(self.slice_classifier.fingerprint().encode())
+        return digest.hexdigest()
+
+    def network(self) -> Network:
+        """Return architecture and weights as they are now, as data that any engine can build from.
+
+        Raises:
+            ValueError: If the model is none that ``build_unet`` or ``build_resunet`` builds.
+        """
+        if self._latest is not None and "model" not in self.__dict__:
+            return self._latest
+        weights = weights_of(self.model)  # it may have been trained since
+        if self._latest is None or not self._latest.same_weights(weights):
+            self._latest = Network(self.name, _models.architecture_of(self.model), weights)
+        return self._latest
+
+    def warm_up(self, engine: Engine = "auto", precision: Precision | None = None) -> tuple[Engine, Precision]:
+        """Build the network for an engine now, so that the first prediction need not; arguments are those of ``predict``.
+
+        Returns:
+            The engine and the precision that predictions with these arguments are made with.
+        """
+        run, engine, precision = self._choose(engine, precision)
+        if engine == "openvino":
+            run.prepare(self.preprocessing.size, self.preprocessing.size)
+        return engine, precision
+
+    def _choose(self, engine: Engine, precision: Precision | None) -> tuple[Any, Engine, Precision]:
+        """Return a function from images and batch size to probabilities, with the engine and the precision that it has."""
+        check_in("engine", engine, ENGINES)
+        check_in("precision", precision, (None, *PRECISIONS))
+        try:
+            network = self.network()
+        except ValueError:
+            if engine not in ("auto", "keras"):
+                raise
+            network, engine = None, "keras"
+        if engine == "auto":
+            engine = "keras" if precision != "int8" and gpu_is_there() else "openvino"
+        self._check_classes(self.model.output_shape[-1] if network is None else network.classes)
+        if engine == "keras" or network is None:
+            if precision == "int8":
+                msg = wrong("precision", "'float32' for the engine keras", repr(precision))
+                raise ValueError(msg)
+            return partial(_keras.run, self.model), engine, "float32"
+        if precision is None:
+            precision = self.precision if network.quantization is not None else "float32"
+        if precision == "int8" and network.quantization is None:
+            msg = wrong("precision", f"'float32' for {self.name}, of whose weights there is no quantization", "'int8'")
+            raise ValueError(msg)
+        key = (engine, precision)
+        if key not in self._runners or self._runners[key][0] is not network:
+            runtime = _openvino if engine == "openvino" else _onnxruntime
+            self._runners[key] = (network, runtime.Runner(network, precision))
+        return self._runners[key][1], engine, precision
+
+    def _check_classes(self, classes: int) -> None:
+        if classes != 1:
+            by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
+            allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
+            msg = wrong("model", allowed, f"{classes} channels")
+            raise ValueError(msg)
+
+    def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write all that the segmenter is as a preset, which ``load_pretrained(folder)`` reads.
+
+        For Keras alone, ``segmenter.model.save("model.keras")`` writes a file that opens without this package.
+
+        Args:
+            folder: Gets ``braintumorseg.json`` (architecture, preprocessing, threshold, card, SHA-256 of the weights) and
+                ``model.safetensors``, and ``int8.safetensors`` where the weights are still those that it belongs to; made
+                if need be. A ``CARD.md`` of what is overwritten is removed.
+            overwrite: Whether a preset in the folder may be replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DataError: If the folder holds a preset already and may not be overwritten, or can't be written to.
+            ValueError: If the model is none that ``build_unet`` or ``build_resunet`` builds.
+
+        Examples:
+            >>> from braintumorseg import Preprocessing, Segmenter, build_unet, load_pretrained
+            >>> segmenter = Segmenter(build_unet(filters=(4, 8)), Preprocessing(size=64), threshold=0.4, name="mine")
+            >>> load_pretrained(segmenter.save("mine")).threshold
+            0.4
+        """
+        folder = Path(folder)
+        for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE):
+            check_free(folder / file, overwrite=overwrite)
+        write_preset(
+            folder,
+            self.model,
+            name=self.name,
+            architecture=_models.architecture_of(self.model),
+            preprocessing=self.preprocessing,
+            threshold=self.threshold,
+            min_voxels=self.min_voxels,
+            card=self.card or Card(),
+        )
+        write_quantization(folder, self.network().quantization if self.precision == "int8" else None)
+        (folder / CARD_FILE).unlink(missing_ok=True)
+        return folder
+
+    def export(
+        self,
+        path: str | PathLike[str],
+        *,
+        format: Format,  # noqa: A002 - the argument is called so
+        precision: Precision = "float32",
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the network for other programs, and a JSON of the same name that says how its input is made.
+
+        Before anything is put in its place, it is run on a phantom, in two sizes, and compared with the Keras model. Batch,
+        height and width are free in every format.
+
+        Args:
+            path: A name that ends in ``.onnx``, ``.xml`` (OpenVINO, with ``.bin`` beside it) or ``.tflite`` (LiteRT), or the
+                name of a folder (SavedModel).
+            format: ``"onnx"``, ``"openvino"``, ``"litert"`` or ``"saved_model"``.
+            precision: ``"float32"``; or ``"int8"`` where the preset has a quantization, for ONNX and OpenVINO.
+            overwrite: Whether files there may be replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If an argument is not as stated, or the model is none that ``build_unet`` or ``build_resunet`` builds.
+            DataError: If a file exists and may not be replaced, can't be written, or gives other probabilities than Keras.
+            ImportError: If the format's package is not installed (extra ``export``).
+
+        Examples:
+            >>> from braintumorseg import Preprocessing, Segmenter, build_unet
+            >>> segmenter = Segmenter(build_unet(filters=(4, 8)), Preprocessing(size=64), name="mine")
+            >>> segmenter.export("mine.onnx", format="onnx").name
+            'mine.onnx'
+        """
+        written: Path = _export.export(
+            path,
+            format=format,
+            precision=precision,
+            network=self.network(),
+            model=self.model,
+            preprocessing=self.preprocessing,
+            description={
+                "name": self.name,
+                "fingerprint": self.fingerprint(),
+                "preprocessing": self.preprocessing.get_config(),
+                "threshold": self.threshold,
+                "min_voxels": self.min_voxels,
+                "licence": self.card.licence if self.card else "not stated",
+            },
+            overwrite=overwrite,
+        )
+        return written
+
+    def __repr__(self) -> str:
+        figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""
+        size = self.preprocessing.size
+        return f"Segmenter {self.name!r}: {', '.join(self.preprocessing.sequences)} at {size}x{size}{figure}"
+
+
+def _run_suspect(
+    slice_classifier: SliceClassifier, run: Any, images: NDArray[np.float32], batch_size: int
+) -> NDArray[np.float32]:
+    """Run on the slices alone in which a slice classifier finds tumour; the others are 0."""
+    suspect = slice_classifier.run(images, batch_size) >= slice_classifier.threshold
+    output = np.zeros((*images.shape[:3], 1), np.float32)
+    if suspect.any():
+        output[suspect] = run(images[suspect], batch_size)
+    return output
+
+
+def _as_study(study: Study | str | PathLike[str] | NDArray[Any]) -> Study:
+    if isinstance(study, Study):
+        return study
+    if isinstance(study, (str, PathLike)):
+        return read_study(study)
+    volume = np.asarray(study)
+    if volume.ndim == 3:
+        volume = volume[None]
+    if volume.ndim != 4 or volume.shape[-1] != len(SEQUENCES):
+        allowed = f"a Study, a path, or an array ([slices,] height, width, 3) of {', '.join(SEQUENCES)}"
+        msg = wrong("study", allowed, f"an array of shape {np.shape(study)}")
+        raise ValueError(msg)
+    return Study(volume)

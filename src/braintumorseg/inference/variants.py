@@ -1,0 +1,63 @@
+"""How sure a model is: what it says of the same study mirrored, and of the same study with fewer sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._core.optional import lazy
+
+_measures = lazy("braintumorseg.measures")  # a prediction without variants needs none of it
+
+Images = NDArray[np.float32]
+Run = Callable[[Images], Images]
+
+REFERENCE = "flair"
+
+
+def run_variants(run: Run, images: Images, channels: Sequence[str]) -> dict[str, Images]:
+    """Predict variants of a prepared study, each brought back to where the study lies.
+
+    The variants are the mirror image, left to right, and the study without each sequence but FLAIR and without all of
+    them, filled with the FLAIR as ``Preprocessing`` fills what a study lacks. A sequence that is a copy of the FLAIR
+    already can't be dropped.
+
+    Args:
+        run: The model: images ``(slices, size, size, channels)`` to probabilities ``(slices, size, size, 1)``.
+        images: What ``Preprocessing.apply`` made of the study.
+        channels: Name of the sequence in each channel of the images.
+
+    Returns:
+        Probabilities ``(slices, size, size)`` of each variant by its name: ``"mirrored"``, ``"without t1"``, ...
+    """
+    outputs = {"mirrored": run(images[:, :, ::-1])[:, :, ::-1, 0]}
+    if REFERENCE not in channels:
+        return outputs
+    flair = images[..., channels.index(REFERENCE)]
+    others = [place for place, _ in enumerate(channels) if not np.array_equal(images[..., place], flair)]
+    drops = [[place] for place in others] + ([others] if len(others) > 1 else [])
+    for drop in drops:
+        fewer = images.copy()
+        fewer[..., drop] = flair[..., None]
+        outputs[f"without {' and '.join(channels[place] for place in drop)}"] = run(fewer)[..., 0]
+    return outputs
+
+
+def measure_spread(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return how far probabilities of the same voxels lie apart: twice their standard deviation.
+
+    Args:
+        probabilities: Arrays of one shape, 0 to 1.
+
+    Returns:
+        Float32 array of that shape: 0 where all agree, 1 where half of them say 0 and the others 1.
+    """
+    deviation: NDArray[np.float32] = np.std(np.stack(probabilities), axis=0, dtype=np.float32)
+    return np.minimum(2 * deviation, np.float32(1))  # rounding may lift the double of 0.5 just above 1
+
+
+def measure_agreement(mask: NDArray[np.bool_], variants: dict[str, NDArray[np.bool_]]) -> dict[str, float]:
+    """Return the Dice of each variant's mask with the mask that was found; two empty masks agree, at 1."""
+    return {name: _measures.dice(mask, variant) for name, variant in variants.items()}

@@ -1,0 +1,1 @@
+"""DICOM: from files to stacked series, and segmentations back to DICOM SEG."""

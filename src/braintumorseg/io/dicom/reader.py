@@ -1,0 +1,275 @@
+"""DICOM: the series of one examination, as one study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._core.checks import DataError
+from braintumorseg._core.optional import lazy, require
+from braintumorseg.io.dicom.containers import DEFLATE_RATIO, LARGEST_FILE, Entry, file_entry, is_dicom, opened
+from braintumorseg.io.dicom.contrasts import contrast
+from braintumorseg.io.dicom.series import Frame, Series, gather
+from braintumorseg.io.dicom.stacking import Stack, stack
+from braintumorseg.io.grids.combining import Volume, combine
+from braintumorseg.io.grids.orientation import turned
+from braintumorseg.study import SEQUENCES, DicomSource, Study
+
+pydicom = lazy("pydicom")
+
+_DEFLATED = (
+    b"1.2.840.10008.1.2.1.99"  # the transfer syntax whose whole data set is deflated, which parsing would inflate
+)
+_META_BYTES = 1024  # where the transfer syntax is stated
+_DENSEST = 4096  # values in a byte of an encoded image, above what its codecs can do
+
+
+def holds_dicom(path: Path) -> bool:
+    """Tell whether a folder or a zip holds DICOM files."""
+    with opened(path) as entries:
+        return any(map(is_dicom, entries))
+
+
+def find(folder: Path, skip: Callable[[Path], bool]) -> tuple[list[Path], set[str]]:
+    """Find the topmost folders that hold one examination each, of which one file a folder is looked at.
+
+    Args:
+        folder: Where to look.
+        skip: Tells which files are of another kind.
+
+    Returns:
+        The folders, and the examinations that are below them all.
+    """
+    found: list[Path] = []
+    examinations: set[str] = set()
+    own: set[str] = set()
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith(".") or child.is_symlink():
+            continue
+        if child.is_dir():
+            below, theirs = find(child, skip)
+            found += below
+            examinations |= theirs
+        elif not own and not skip(child) and child.stat().st_size:
+            entry = file_entry(child)
+            if is_dicom(entry):
+                own = {_examination(entry)}
+    return ([folder] if own or len(examinations) == 1 else found), examinations | own
+
+
+def _examination(entry: Entry) -> str:
+    try:
+        with entry.open() as stream:
+            header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+            return str(header.get("StudyInstanceUID", entry.name))
+    except Exception:  # damaged, or no pydicom: a study of its own, whose reading says what is wrong
+        return entry.name
+
+
+def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align: bool) -> Study:
+    """Read a folder or a zip of series; see ``braintumorseg.read_study``."""
+    with opened(path) as entries, _lenient(path):
+        everything = _series(path, entries)
+        named = {sequence: _find(path, everything, wanted) for sequence, wanted in chosen.items()}
+        candidates: dict[str, list[tuple[Series, Stack]]] = {}
+        refused: dict[str, list[str]] = {}
+        for series in everything:
+            wanted = next((sequence for sequence, its in named.items() if its is series), None)
+            kind = wanted or contrast(series.settings)
+            if kind is None or (wanted is None and (kind in named or series in named.values())):
+                continue
+            try:
+                order = stack(series)
+                candidates.setdefault(kind, []).append((series, order))
+            except ValueError as error:
+                refused.setdefault(kind, []).append(f"series {series.label} {error}")
+        if "flair" not in candidates:
+            found = "; ".join(refused.get("flair", [])) or f"found {_labels(everything)}"
+            msg = f"{path}: holds no FLAIR that can be read; {found}; series= names one"
+            raise DataError(msg)
+        for sequence in named:
+            if sequence not in candidates:
+                msg = f"{path}: {refused[sequence][0]}"
+                raise DataError(msg)
+        notes, readers = [], {}
+        for kind in SEQUENCES:
+            if kind in candidates:
+                ranked = sorted(candidates[kind], key=_rank)
+                series, order = ranked[0]
+                if len(ranked) > 1:
+                    notes.append(
+                        f"{len(ranked)} series look like {kind}: took series {series.label}; series= names another"
+                    )
+                readers[kind] = partial(_read, path, series, order)
+            elif kind in refused:
+                notes.append(f"{kind} can't be read: {refused[kind][0]}")
+        return combine(readers, name, align=align, notes=notes)
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a folder or a zip of one series."""
+    with opened(path) as entries, _lenient(path):
+        everything = _series(path, entries)
+        if len(everything) != 1:
+            msg = f"{path}: holds {len(everything)} series, {_labels(everything)}; expected 1"
+            raise DataError(msg)
+        try:
+            order = stack(everything[0])
+        except ValueError as error:
+            msg = f"{path}: series {everything[0].label} {error}"
+            raise DataError(msg) from error
+        return _read(path, everything[0], order)
+
+
+@contextmanager
+def _lenient(path: Path) -> Iterator[None]:
+    """Take values as they are: what pydicom warns of would tell the values, and most of them are the patient's."""
+    try:
+        require("pydicom", "dicom")
+    except ImportError as error:
+        msg = f"{path}: is DICOM; {error}"
+        raise DataError(msg) from error
+    with pydicom.config.disable_value_validation():
+        yield
+
+
+def _series(path: Path, entries: Sequence[Entry]) -> list[Series]:
+    """Return the MR series of one examination of one patient, from the headers alone."""
+    headers = [(entry, _parse(entry, pixels=False)) for entry in entries if is_dicom(entry)]
+    try:
+        return _group(path, headers)
+    except DataError:
+        raise
+    except Exception as error:  # values are decoded where they are used, and damaged ones raise anything
+        msg = f"{path}: has a damaged header ({type(error).__name__})"  # whose text might tell a name
+        raise DataError(msg) from error
+
+
+def _group(path: Path, headers: Sequence[tuple[Entry, Any]]) -> list[Series]:
+    images = [(entry, header) for entry, header in headers if _is_image(entry, header)]
+    if not images:
+        kinds = sorted({str(header.get("Modality", "unknown")) for _, header in headers})
+        msg = f"{path}: holds no MR images; found {', '.join(kinds) or 'no DICOM'}"
+        raise DataError(msg)
+    for keyword, what in (("PatientID", "patients"), ("StudyInstanceUID", "examinations")):
+        count = len({str(header.get(keyword, "")) for _, header in images})
+        if count > 1:  # without saying whose
+            msg = f"{path}: mixes images of {count} {what}; expected one examination of one patient"
+            raise DataError(msg)
+    return gather(path, images)
+
+
+def _is_image(entry: Entry, header: Any) -> bool:
+    stored = getattr(header.file_meta.get("MediaStorageSOPClassUID"), "name", "")
+    if "Rows" not in header and stored.endswith("MR Image Storage"):
+        msg = f"{entry.name}: is damaged: it ends before its image"
+        raise DataError(msg)
+    return header.get("Modality") == "MR" and "Rows" in header
+
+
+def _parse(entry: Entry, *, pixels: bool) -> Any:
+    try:
+        with entry.open() as stream:
+            deflated = _DEFLATED in stream.read(_META_BYTES)
+        if entry.size > LARGEST_FILE or (deflated and entry.size * DEFLATE_RATIO > LARGEST_FILE):
+            msg = f"{entry.name}: has {entry.size} bytes{', deflated' if deflated else ''}; expected an image of a head"
+            raise DataError(msg)
+        with entry.open() as stream:
+            return pydicom.dcmread(BytesIO(stream.read()) if pixels else stream, stop_before_pixels=not pixels)
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes make parsers raise anything
+        msg = f"{entry.name}: is damaged, or not a DICOM file that can be read ({' '.join(str(error).split())})"
+        raise DataError(msg) from error
+
+
+def _find(path: Path, everything: Sequence[Series], wanted: str | int) -> Series:
+    """Return the series of this number, identifier or description."""
+    text = str(wanted).strip().lower()
+    found = [series for series in everything if text in series.names]
+    if len(found) != 1:
+        msg = f"{path}: has {len(found)} series {wanted}; expected the number, description or UID of one of these: "
+        msg += _labels(everything)
+        raise DataError(msg)
+    return found[0]
+
+
+def _labels(everything: Sequence[Series]) -> str:
+    return ", ".join(series.label for series in everything)
+
+
+def _rank(candidate: tuple[Series, Stack]) -> tuple[bool, bool, int, int]:
+    """Order candidates: as scanned, not computed; axial; more slices; earlier."""
+    series, order = candidate
+    upright = abs(np.linalg.inv(order.affine)[2, 2] * np.linalg.norm(order.affine[:3, 2]))
+    return (series.derived, bool(upright < 0.7), -len(order.frames), series.number)
+
+
+def _read(path: Path, series: Series, order: Stack) -> Volume:
+    """Decode the frames of a series, one file after another, into a volume."""
+    first = next(frame for frame in order.frames if frame is not None)
+    array = np.empty((len(order.frames), first.rows, first.columns), np.float32)
+    present = np.zeros(len(order.frames), bool)
+    places: dict[int, list[tuple[int, Frame]]] = {}
+    for place, frame in enumerate(order.frames):
+        if frame is not None:
+            places.setdefault(frame.instance, []).append((place, frame))
+            present[place] = True
+    for instance, frames in places.items():
+        pixels = _decode(series.entries[instance], (first.rows, first.columns))
+        for place, frame in frames:
+            array[place] = pixels[frame.index].astype(np.float32) * np.float32(frame.slope) + np.float32(
+                frame.intercept
+            )
+    if not present.all():
+        array[~present] = array[present].min()
+    kept = sorted(places)
+    numbers = {instance: number for number, instance in enumerate(kept)}
+    notes = [*series.notes]
+    try:
+        instances = tuple(_without_pixels(series.headers[instance]) for instance in kept)
+    except Exception:  # damaged values that nothing else needs
+        source = None
+        notes.append("its headers can't be written again: no DICOM segmentation can refer to its images")
+    else:
+        frames_of = tuple(None if frame is None else (numbers[frame.instance], frame.index) for frame in order.frames)
+        source = DicomSource(instances, frames_of)
+    geometry = turned(order.affine, (first.columns, first.rows, len(order.frames)), dicom=source)
+    covered = None
+    if order.missing:
+        everywhere = np.broadcast_to(present[:, None, None], array.shape)
+        covered = geometry.to_volume(everywhere.transpose(2, 1, 0))
+    volume = geometry.to_volume(array.transpose(2, 1, 0))
+    return Volume(volume, geometry, path, tuple(notes), order.missing, covered)
+
+
+def _decode(entry: Entry, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return all frames of a file, ``(frames, rows, columns)``."""
+    image = _parse(entry, pixels=True)
+    frames = int(image.get("NumberOfFrames") or 1)
+    held = len(image.get("PixelData", b""))
+    claimed = frames * shape[0] * shape[1]
+    if claimed > _DENSEST * max(held, 1):
+        msg = f"{entry.name}: claims {claimed} values; expected what its {held} bytes can hold"
+        raise DataError(msg)
+    try:
+        pixels = np.asarray(pydicom.pixels.pixel_array(image))
+    except Exception as error:  # damaged bytes make decoders raise anything
+        msg = f"{entry.name}: its image can't be decoded ({' '.join(str(error).split())})"
+        raise DataError(msg) from error
+    return pixels.reshape(frames, *shape)
+
+
+def _without_pixels(header: Any) -> bytes:
+    header.remove_private_tags()
+    header.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    content = BytesIO()
+    pydicom.dcmwrite(content, header, enforce_file_format=True)
+    return content.getvalue()

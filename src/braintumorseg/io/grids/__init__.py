@@ -1,0 +1,1 @@
+"""Grids: sequences with grids of their own are brought onto one, oriented alike."""

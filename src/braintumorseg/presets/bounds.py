@@ -1,0 +1,103 @@
+"""What a configuration from elsewhere may ask for: checked as data, before anything is allocated for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from braintumorseg._core.checks import check_integer, check_range, wrong
+
+MAX_CONFIG_BYTES = 2**20
+"""Of ``braintumorseg.json``; a card of 110 patients takes 2 % of it."""
+MAX_INT8_BYTES = 2**21
+"""Of a quantization; that of 2 million weights takes 30 kB."""
+MAX_PARAMETERS = 2**27
+"""Number of weights: 0.5 GiB of float32."""
+MAX_LEVELS = 10
+MAX_SIDE = 4096
+MAX_NAME = 100
+
+_HEADER_BYTES = 2**20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def check_keys(name: str, table: Any, keys: set[str]) -> None:
+    """Raise ``ValueError`` unless ``table`` is a table with exactly these keys."""
+    if not isinstance(table, Mapping) or set(table) != keys:
+        got = sorted(table) if isinstance(table, Mapping) else table
+        msg = wrong(name, f"a table with exactly the keys {sorted(keys)}", got)
+        raise ValueError(msg)
+
+
+def check_bounds(config: Mapping[str, Any], weights_file: str) -> None:
+    """Raise ``ValueError`` unless all sizes in a preset's configuration are ones that a preset may have.
+
+    The builders check what an architecture's arguments mean; this checks alone how much they make a builder allocate. Each
+    level of every architecture holds a 3x3 kernel from its width to its width, so that the squares of the widths bound the
+    whole: a configuration can't ask for much more than the number of weights that it states, which its file must hold.
+    """
+    if not isinstance(config["name"], str) or not 0 < len(config["name"]) <= MAX_NAME:
+        msg = wrong("name", f"a text of up to {MAX_NAME} characters", config["name"])
+        raise ValueError(msg)
+    check_range("threshold", config["threshold"], 0, 1, low_open=True)
+    check_integer("min_voxels", config["min_voxels"], 0)
+    check_range("preprocessing.size", config["preprocessing"]["size"], 1, MAX_SIDE)
+    _check_weights(config["weights"], weights_file)
+    _check_architecture(config["architecture"], config["weights"]["parameters"])
+
+
+def check_int8(int8: Any, file: str, sha256: str) -> None:
+    """Raise ``ValueError`` unless this is what a preset's configuration says of its quantization."""
+    check_keys("int8", int8, {"file", "sha256", "weights"})
+    if int8["file"] != file:
+        msg = wrong("int8.file", repr(file), int8["file"])
+        raise ValueError(msg)
+    _check_sha256("int8.sha256", int8["sha256"])
+    if int8["weights"] != sha256:
+        msg = wrong("int8.weights", f"the SHA-256 of the preset's weights, {sha256}", int8["weights"])
+        raise ValueError(msg)
+
+
+def max_weights_bytes(parameters: int) -> int:
+    """Return how large a safetensors file of so many float32 weights can be, its header included."""
+    return 4 * parameters + _HEADER_BYTES
+
+
+def _check_weights(weights: Any, file: str) -> None:
+    check_keys("weights", weights, {"file", "sha256", "parameters"})
+    if weights["file"] != file:
+        msg = wrong("weights.file", repr(file), weights["file"])
+        raise ValueError(msg)
+    _check_sha256("weights.sha256", weights["sha256"])
+    check_integer("weights.parameters", weights["parameters"], 1)
+    check_range("weights.parameters", weights["parameters"], 1, MAX_PARAMETERS)
+
+
+def _check_sha256(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        msg = wrong(name, "64 hexadecimal digits in lower case", value)
+        raise ValueError(msg)
+
+
+def _check_architecture(architecture: Any, parameters: int) -> None:
+    if not isinstance(architecture, Mapping) or not isinstance(architecture.get("name"), str):
+        msg = wrong("architecture", "a table with the name of an architecture and its arguments", architecture)
+        raise ValueError(msg)
+    filters = architecture.get("filters", [])
+    if not isinstance(filters, list) or len(filters) > MAX_LEVELS:
+        msg = wrong("architecture.filters", f"a list of up to {MAX_LEVELS} widths", filters)
+        raise ValueError(msg)
+    for width in filters:
+        check_integer("architecture.filters", width, 1)
+    shape = architecture.get("input_shape", [])
+    for side in shape if isinstance(shape, list) else [shape]:
+        if side is not None:
+            check_integer("architecture.input_shape", side, 1)
+    channels = (shape[-1] if shape else None) or 1
+    classes = architecture.get("classes", 1)
+    check_integer("architecture.classes", classes, 1)
+    needed = sum(9 * width**2 for width in filters) + (channels + classes) * (filters[0] if filters else 1)
+    if needed > parameters:
+        msg = wrong("architecture", f"one of at most {parameters} weights, as stated", f"at least {needed}")
+        raise ValueError(msg)

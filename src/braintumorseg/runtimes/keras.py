@@ -1,0 +1,45 @@
+"""Run a model through Keras, on whatever backend and device Keras uses."""
+
+from __future__ import annotations
+
+from math import prod
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg.runtimes.padding import pad
+
+
+def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
+    """Return the model's output for a stack of images.
+
+    Images whose sides the model can't halve often enough are padded at the bottom and the right with their lowest
+    value, which is that of air, and the output is cropped back.
+
+    Args:
+        model: From images ``(batch, height, width, channels)`` to ``(batch, height, width, classes)``.
+        images: Array ``(slices, height, width, channels)``, float32.
+        batch_size: How many slices go through at once; it bounds the memory.
+
+    Returns:
+        Float32 array ``(slices, height, width, classes)``.
+
+    Raises:
+        ValueError: If the model takes one fixed size, and the images are larger.
+    """
+    _, height, width, _ = images.shape
+    padded = pad(images, model.input_shape[1:3], _multiple(model))
+    output = model.predict(padded, batch_size=batch_size, verbose=0)
+    return np.asarray(output[:, :height, :width], np.float32)
+
+
+def sees_gpu() -> bool:
+    """Tell whether the backend of Keras would compute on a GPU."""
+    return bool(keras.distribution.list_devices("gpu"))
+
+
+def _multiple(model: keras.Model) -> int:
+    """Return what sides must be a multiple of: the product of all strides, which is never too little."""
+    halving = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Conv2D)
+    return prod(max(layer.strides) for layer in model.layers if isinstance(layer, halving))

@@ -1,0 +1,12 @@
+from .cache import CachedStudy as CachedStudy
+from .cache import PreparedCache as PreparedCache
+from .config import TrainConfig as TrainConfig
+from .config import recipes as recipes
+from .cross_validation import CrossValidation as CrossValidation
+from .cross_validation import cross_validate as cross_validate
+from .parts import CoarseConfig as CoarseConfig
+from .parts import OptimizerConfig as OptimizerConfig
+from .pictures import plot_curves as plot_curves
+from .pictures import plot_worst_slices as plot_worst_slices
+from .run import train as train
+from .sampling import SamplingConfig as SamplingConfig

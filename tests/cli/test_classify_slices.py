@@ -1,0 +1,80 @@
+import pandas as pd
+import pytest
+
+from braintumorseg import Preprocessing, Segmenter, build_resunet
+from braintumorseg.datasets import lgg_split
+from braintumorseg.inference import load_slice_classifier
+from cases import write_case
+from command_line import run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Six train and two val patients, and a segmenter that was never trained."""
+    root = tmp_path_factory.mktemp("detect") / "kaggle_3m"
+    for seed, name in enumerate(lgg_split("train")[:6] + lgg_split("val")[:2]):
+        write_case(root / name, seed, slices=8)
+    (root / "data.csv").write_text("Patient\n")
+    Segmenter(build_resunet(filters=(4, 8)), Preprocessing(size=32), name="small").save(root.parent / "small")
+    return root
+
+
+def test_slice_classifier_is_made_and_measured(root, tmp_path):
+    small = root.parent / "small"
+    made = run("train-slice-classifier", "--data", root, "--preset", small, "--out", "mine", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    slice_classifier = load_slice_classifier(tmp_path / "mine")
+    assert slice_classifier.name == "mine"
+    assert [figure.measure for figure in slice_classifier.card.figures] == ["ROC AUC", "Accuracy"]
+    assert slice_classifier.card.figures[0].data == "16 slices of 2 val patients of the LGG dataset"
+    assert f"accuracy {slice_classifier.card.figures[1].value:.4f}" in made.stdout
+    again = run("train-slice-classifier", "--data", root, "--preset", small, "--out", "mine", cwd=tmp_path)
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    done = run(
+        "classify-slices",
+        "--data",
+        root,
+        "--by",
+        "slice-classifier",
+        "--slice-classifier",
+        "mine",
+        "--out",
+        "out",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"at a threshold of {slice_classifier.threshold:.4g}" in done.stdout
+    assert len(pd.read_csv(tmp_path / "out" / "slices.csv")) == 16
+
+
+@pytest.mark.parametrize("by", ["maximum", "area"])
+def test_segmenter_detects(root, tmp_path, by):
+    options = ("--by", by, "--preset", root.parent / "small", "--split", "train", "--threshold", "0.5")
+    done = run("classify-slices", "--data", root, "--out", "out", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"by {by} of small: 48 slices of 6 patients" in done.stdout
+    assert "fixed before" in done.stdout
+    assert (tmp_path / "out" / "detection.html").is_file()
+    again = run("classify-slices", "--data", root, "--out", "out", *options, cwd=tmp_path)
+    assert (again.returncode, again.stderr.strip().splitlines()[-1].count("exists already")) == (2, 1)
+
+
+def test_wrong_commands_end_in_one_line(root, tmp_path):
+    for command in ("classify-slices", "train-slice-classifier"):
+        done = run(command, "--data", tmp_path, "--out", "out", cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "holds no data.csv" in done.stderr
+    done = run(
+        "classify-slices",
+        "--data",
+        root,
+        "--out",
+        "out",
+        "--by",
+        "slice-classifier",
+        "--slice-classifier",
+        "none",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2
+    assert "name must be one of resunet-lgg-slices" in done.stderr

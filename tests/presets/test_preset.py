@@ -1,0 +1,266 @@
+import hashlib
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from braintumorseg import DataError, Preprocessing, build_resunet, build_unet
+from braintumorseg.presets import Card, Figure
+from braintumorseg.presets.bounds import check_bounds
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, build_model, read_preset, read_weights, write_preset
+
+CARD = Card("s", "d", "p", "r", "l", "i", "x", (Figure("Dice", "mean", "phantoms", 0.5),))
+ARCHITECTURE = {"name": "resunet", "filters": [4, 8], "dropout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A preset's folder, and its model."""
+    keras.utils.set_random_seed(0)
+    model = build_resunet(filters=(4, 8), dropout=0.1)
+    random = np.random.default_rng(0)
+    model.set_weights([random.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
+    options = {"name": "tiny", "preprocessing": Preprocessing(size=32), "threshold": 0.4, "min_voxels": 3, "card": CARD}
+    folder = tmp_path_factory.mktemp("presets") / "tiny"
+    write_preset(folder, model, architecture=ARCHITECTURE, **options)
+    return folder, model
+
+
+@pytest.fixture
+def written(original, tmp_path):
+    """A copy that a test may damage, and the model."""
+    folder, model = original
+    return shutil.copytree(folder, tmp_path / "tiny"), model
+
+
+def load(folder):
+    preset = read_preset(folder)
+    return build_model(preset, read_weights(folder, preset))
+
+
+def change(folder, **changes):
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    (folder / CONFIG_FILE).write_text(json.dumps({**config, **changes}))
+
+
+def test_round_trip(written):
+    folder, model = written
+    preset = read_preset(folder)
+    assert (preset.name, preset.threshold, preset.min_voxels) == ("tiny", 0.4, 3)
+    assert preset.preprocessing == Preprocessing(size=32)
+    assert preset.card == CARD
+    assert preset.parameters == model.count_params()
+    images = np.random.default_rng(1).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(load(folder)(images), model(images))
+
+
+def test_only_the_two_files_are_left(written):
+    folder, _ = written
+    assert sorted(path.name for path in folder.iterdir()) == sorted([CONFIG_FILE, WEIGHTS_FILE])
+
+
+def test_flipped_bit_is_found(written):
+    folder, _ = written
+    content = bytearray((folder / WEIGHTS_FILE).read_bytes())
+    content[-5] ^= 1
+    (folder / WEIGHTS_FILE).write_bytes(content)
+    with pytest.raises(
+        DataError, match=r"model\.safetensors: damaged .* of tiny: expected SHA-256 [0-9a-f]{64}, found"
+    ):
+        load(folder)
+
+
+def test_truncated_weights_are_found(written):
+    folder, _ = written
+    path = folder / WEIGHTS_FILE
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="expected SHA-256"):
+        load(folder)
+
+
+def rehash(folder):
+    """Make the hash right again, so that what lies behind it is checked."""
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    config["weights"]["sha256"] = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+
+
+def test_weights_of_another_kind_of_file_are_refused(written):
+    folder, _ = written
+    (folder / WEIGHTS_FILE).write_bytes(b"pickle")
+    rehash(folder)
+    with pytest.raises(DataError, match="is not a safetensors file"):
+        load(folder)
+
+
+@pytest.mark.parametrize("damage", ["missing", "extra", "shape"])
+def test_weights_must_be_exactly_those_of_the_architecture(written, damage):
+    folder, _ = written
+    arrays = load_file(folder / WEIGHTS_FILE)
+    if damage == "missing":
+        del arrays["logits/bias"]
+    elif damage == "extra":
+        arrays["logits/more"] = np.zeros(1, np.float32)
+    else:
+        arrays["logits/bias"] = np.zeros(2, np.float32)
+    save_file(arrays, folder / WEIGHTS_FILE)
+    rehash(folder)
+    with pytest.raises(
+        DataError, match=r"preset tiny: 1 weights do not fit the architecture resunet, the first is logits/"
+    ):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, CONFIG_FILE])
+def test_missing_file_is_named(written, name):
+    folder, _ = written
+    (folder / name).unlink()
+    with pytest.raises(DataError, match=rf"{name}: can't be read \(No such file or directory\)"):
+        load(folder)
+
+
+def test_text_that_is_not_json_is_refused(written):
+    folder, _ = written
+    (folder / CONFIG_FILE).write_text("{")
+    with pytest.raises(DataError, match=r"braintumorseg\.json: is not a preset's configuration"):
+        read_preset(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "expected format 1"),
+        ({"code": "import os"}, "expected format 1 with the keys"),
+        ({"preprocessing": {"size": 32}}, "config must be a table with exactly the keys"),
+        ({"weights": {}}, "is not a preset's configuration"),
+        ({"card": {"summary": ""}}, "card must be a table with exactly the keys"),
+        ({"architecture": {"name": "os.system"}}, "unknown architecture 'os.system'; known are resunet, unet"),
+        ({"architecture": {"name": "resunet", "layers": 3}}, "the architecture resunet can't be built"),
+        ({"architecture": {"name": "resunet", "filters": [1]}}, "can't be built: filters must be at least two"),
+    ],
+)
+def test_other_configurations_are_refused(written, changes, message):
+    folder, _ = written
+    change(folder, **changes)
+    with pytest.raises(DataError, match=message):
+        load(folder)
+
+
+def test_wrong_architecture_is_refused_when_writing(tmp_path):
+    options = {"name": "tiny", "preprocessing": Preprocessing(), "threshold": 0.5, "min_voxels": 0, "card": CARD}
+    with pytest.raises(DataError, match="weights do not fit the architecture resunet"):
+        write_preset(tmp_path / "a", build_unet(filters=(4, 8)), architecture=ARCHITECTURE, **options)
+    assert not (tmp_path / "a").exists()
+
+
+WEIGHTS = {"file": WEIGHTS_FILE, "sha256": "0" * 64, "parameters": 10_000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"architecture": {"name": "resunet", "filters": [8, 100_000]}},
+            "at most 10000 weights, as stated; got at least 9000",
+        ),
+        (
+            {"architecture": {"name": "resunet", "filters": [1] * 11}},
+            "architecture.filters must be a list of up to 10 widths",
+        ),
+        (
+            {"architecture": {"name": "resunet", "filters": [4, -4]}},
+            "architecture.filters must be an integer of at least 1",
+        ),
+        (
+            {"architecture": {"name": "resunet", "filters": [4, 1e9]}},
+            "architecture.filters must be an integer of at least 1",
+        ),
+        ({"architecture": {"name": "resunet", "filters": "88"}}, "architecture.filters must be a list"),
+        ({"architecture": {"name": "resunet", "classes": 10**12}}, "at most 10000 weights, as stated"),
+        ({"architecture": {"name": "resunet", "classes": True}}, "architecture.classes must be an integer"),
+        (
+            {"architecture": {"name": "resunet", "input_shape": [None, None, 10**12]}},
+            "at most 10000 weights, as stated",
+        ),
+        ({"architecture": {"name": "resunet", "input_shape": "x"}}, "architecture.input_shape must be an integer"),
+        ({"architecture": {"name": ["resunet"]}}, "architecture must be a table with the name of an architecture"),
+        ({"architecture": "resunet"}, "architecture must be a table with the name of an architecture"),
+        (
+            {"weights": {**WEIGHTS, "parameters": 2**27 + 1}},
+            "weights.parameters must be at least 1 and at most 134217728",
+        ),
+        ({"weights": {**WEIGHTS, "parameters": -1}}, "weights.parameters must be an integer of at least 1"),
+        ({"weights": {**WEIGHTS, "file": "../model.safetensors"}}, "weights.file must be 'model.safetensors'"),
+        ({"weights": {**WEIGHTS, "sha256": "0" * 63}}, "weights.sha256 must be 64 hexadecimal digits"),
+        ({"weights": {**WEIGHTS, "url": "http://x"}}, "weights must be a table with exactly the keys"),
+        (
+            {"preprocessing": {"size": 10**9, "sequences": ["flair"], "ceiling": 4}},
+            "preprocessing.size must be .*at most 4096",
+        ),
+        ({"name": ""}, "name must be a text of up to 100 characters"),
+        ({"name": {"a": 1}}, "name must be a text of up to 100 characters"),
+        ({"threshold": "0.5"}, "threshold must be more than 0 and at most 1"),
+        ({"threshold": float("nan")}, "NaN is not a number of JSON"),
+        ({"min_voxels": 0.5}, "min_voxels must be an integer of at least 0"),
+        ({"card": CARD.get_config() | {"licence": ["MIT"]}}, "licence of the card must be a text"),
+        (
+            {"card": CARD.get_config() | {"patients": {"a": "high"}}},
+            "a of the card must be a number",
+        ),
+        ({"card": CARD.get_config() | {"figures": [{"measure": 1}]}}, "measure of the card must be a text"),
+        ({"card": CARD.get_config() | {"figures": ["Dice"]}}, "string indices|has no attribute"),
+    ],
+)
+def test_configuration_from_elsewhere_is_bounded(written, changes, message):
+    folder, _ = written
+    change(folder, **{"weights": WEIGHTS} | changes)
+    with pytest.raises(DataError, match=rf"braintumorseg\.json: is not a preset's configuration: .*({message})"):
+        read_preset(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", '"x"', "[" * 100_000, "1" * 5000, "\ud800".encode("utf-8", "surrogatepass")]
+)
+def test_any_other_text_is_refused(written, text):
+    folder, _ = written
+    (folder / CONFIG_FILE).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match=r"braintumorseg\.json: "):
+        read_preset(folder)
+
+
+def test_large_files_are_not_read(written):
+    folder, _ = written
+    preset = read_preset(folder)
+    with (folder / WEIGHTS_FILE).open("r+b") as file:
+        file.truncate(2**40)  # takes no room on the disk, and would take a tebibyte of memory
+    with pytest.raises(
+        DataError, match=rf"{WEIGHTS_FILE}: expected at most \d+ bytes, as {preset.parameters} weights take"
+    ):
+        read_weights(folder, preset)
+    with (folder / CONFIG_FILE).open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(DataError, match=r"braintumorseg\.json: expected a configuration of at most 1048576 bytes"):
+        read_preset(folder)
+
+
+@pytest.mark.parametrize("build", [build_resunet, build_unet])
+@pytest.mark.parametrize("filters", [(1, 1), (4, 8, 16), (64, 2, 64), (8, 8, 8, 8)])
+@pytest.mark.parametrize(("channels", "classes"), [(1, 1), (3, 1), (40, 40)])
+def test_no_architecture_is_smaller_than_its_bound(build, filters, channels, classes):
+    """The bound refuses nothing that exists, and is not far below what there is."""
+    shape = [None, None, channels]
+    parameters = build(shape, classes=classes, filters=filters).count_params()
+    architecture = {"name": "x", "filters": list(filters), "input_shape": shape, "classes": classes}
+    config = {
+        "name": "x",
+        "threshold": 0.5,
+        "min_voxels": 0,
+        "preprocessing": {"size": 8},
+        "architecture": architecture,
+    }
+    check_bounds(config | {"weights": {**WEIGHTS, "parameters": parameters}}, WEIGHTS_FILE)
+    with pytest.raises(ValueError, match="weights, as stated"):
+        check_bounds(config | {"weights": {**WEIGHTS, "parameters": parameters // 15}}, WEIGHTS_FILE)
