@@ -5,6 +5,7 @@ code of each page runs in an empty folder of its own. A site that fetches anythi
 use the functions without underscore below, as in ``from mkdocs_hooks import image``.
 """
 
+import inspect
 import io
 import json
 import logging
@@ -24,6 +25,7 @@ from typing import Any
 from latex2mathml.converter import convert
 from PIL import Image
 
+import braintumorseg
 from braintumorseg.cli import main
 
 ROOT = Path(__file__).parent
@@ -150,6 +152,24 @@ def notebook(name: str, cells: int | None = None) -> str:
     everything = json.loads((ROOT / "examples" / name).read_text(encoding="utf-8"))["cells"]
     sources = ["".join(cell["source"]) for cell in everything if cell["cell_type"] == "code"]
     return "\n\n".join(f"```python\n{source}\n```" for source in sources[:cells])
+
+
+def reference_tables() -> tuple[list[str], list[str]]:
+    """Return the rows of the reference's index: the names at the top of the package, and its namespaces."""
+    pages = {
+        name: page.stem
+        for page in (ROOT / "docs" / "reference").glob("*.md")
+        for name in re.findall(r"^::: braintumorseg\.([\w.]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    names, namespaces = [], []
+    for name in sorted(set(braintumorseg.__all__) - {"__version__"}, key=str.lower):
+        value = getattr(braintumorseg, name)
+        first = (inspect.getdoc(value) or "").partition("\n")[0].replace("``", "`").replace("|", "\\|")
+        if inspect.ismodule(value):
+            namespaces.append(f"| [`bts.{name}`]({name}.md) | {first} |")
+        else:
+            names.append(f"| [`{name}`]({pages[name]}.md#braintumorseg.{name}) | {first} |")
+    return names, namespaces
 
 
 def local_hub() -> None:
