@@ -361,5 +361,5 @@ def test_damaged_headers_are_refused_or_read(tmp_path_factory, changes):
 
 
 def test_sequences_must_fit_the_file(tmp_path):
-    with pytest.raises(DataError, match=r"scan\.nii: has 1 sequence\(s\); expected 2 for pre, flair"):
+    with pytest.raises(DataError, match=r"scan\.nii: has 1 sequence\(s\); expected 2 for t1, flair"):
         read_study(save(tmp_path / "scan.nii", values()), sequences=("t1", "flair"))

@@ -23,6 +23,7 @@ _PATTERN = re.compile(
 )
 _BIDS = re.compile(r"(sub-[a-z0-9]+(?:_ses-[a-z0-9]+)?)_", re.IGNORECASE)
 _ENHANCED = re.compile(r"_ce-[a-z0-9]+_", re.IGNORECASE)
+_CE_ALONE = re.compile(r"ce-[a-z0-9]+_t1w", re.IGNORECASE)
 
 
 class Meaning(NamedTuple):
@@ -45,6 +46,27 @@ def meaning(path: Path) -> Meaning | None:
     if kind == "t1" and _ENHANCED.search(text):
         kind = "t1ce"
     return Meaning(kind, bids[1])
+
+
+def sequence_name(text: str) -> str:
+    """Return the name that a sequence has in this package, of a name that another convention has for it.
+
+    Args:
+        text: ``"flair"``, ``"t1"``, ``"t1ce"`` or ``"t2"``, in upper or lower case; ``"pre"`` and ``"post"`` (contrast); or
+            a name of BraTS (``"t2f"``, ``"t1n"``, ``"t1c"``, ``"t2w"``) or of BIDS (``"FLAIR"``, ``"T1w"``, ``"ce-gd_T1w"``).
+
+    Returns:
+        ``"flair"``, ``"t1"``, ``"t1ce"`` or ``"t2"``; other texts as they came.
+
+    Examples:
+        >>> from braintumorseg.io import sequence_name
+        >>> [sequence_name(text) for text in ("pre", "T1w", "t1c", "FLAIR", "dwi")]
+        ['t1', 't1', 't1ce', 'flair', 'dwi']
+    """
+    found = meaning(Path(text))
+    if found is None or found.kind == "seg" or found.owner:
+        return "t1ce" if _CE_ALONE.fullmatch(text) else text
+    return found.kind
 
 
 def stem(path: Path) -> str:

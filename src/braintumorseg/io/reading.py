@@ -15,7 +15,7 @@ import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.io.grids.combining import Volume, combine
-from braintumorseg.io.names import meaning, stem
+from braintumorseg.io.names import meaning, sequence_name, stem
 from braintumorseg.study import SEQUENCES, Study
 
 READS = "a folder of .tif or .png slices, a .tif or .png image, a .nii or .nii.gz file, or a folder or .zip of DICOM"
@@ -55,9 +55,9 @@ def read_study(
         flair: The FLAIR's file, where the study is not at one path.
         t1: The file of T1 before contrast.
         t1ce: The file of T1 after contrast.
-        sequences: What the channels of one file or folder of slices hold, in order, where it is not as stated above; ``None``
-            for a channel that is none of the three.
-        series: Which DICOM series is which sequence, by number, description or UID, where it is not recognised.
+        sequences: Sequence of each channel of one file or folder of slices, in order, if it differs from the above; ``None``
+            for a channel to leave out. Names of BraTS and BIDS, ``"pre"`` and ``"post"`` are accepted: see ``sequence_name``.
+        series: DICOM series of each sequence, by number, description or UID, if it is not recognised.
         align: Whether sequences on other grids may be moved rigidly; without, they lie where their headers say.
         name: What to call the study; by default what ``study_name`` says.
 
@@ -87,10 +87,11 @@ def read_study(
         msg = wrong("path", "given, or files by flair=, t1= and t1ce=", "both" if files else "neither")
         raise ValueError(msg)
     chosen = None if sequences is None else _check_sequences(sequences)
-    if series is not None and not set(series) <= set(SEQUENCES):
+    wanted = {sequence_name(key): value for key, value in (series or {}).items()}
+    if series is not None and (not set(wanted) <= set(SEQUENCES) or len(wanted) < len(series)):
         msg = wrong("series", f"a table by {', '.join(SEQUENCES)}", list(series))
         raise ValueError(msg)
-    options = _Options(chosen, series or {}, align, name)
+    options = _Options(chosen, wanted, align, name)
     place = files.get("flair", next(iter(files.values()), None)) if path is None else Path(path)
     assert place is not None
     try:
@@ -223,8 +224,12 @@ def _all_named(path: Path, sequences: tuple[str | None, ...] | None) -> tuple[st
 
 
 def _check_sequences(sequences: Sequence[str | None]) -> tuple[str | None, ...]:
-    named = [each for each in sequences if each is not None]
-    if isinstance(sequences, str) or not named or len(set(named)) < len(named) or not set(named) <= set(SEQUENCES):
+    if isinstance(sequences, str):
+        msg = wrong("sequences", f"a list of names out of {', '.join(SEQUENCES)}", repr(sequences))
+        raise ValueError(msg)
+    translated = tuple(None if each is None else sequence_name(each) for each in sequences)
+    named = [each for each in translated if each is not None]
+    if not named or len(set(named)) < len(named) or not set(named) <= set(SEQUENCES):
         msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", sequences)
         raise ValueError(msg)
-    return tuple(sequences)
+    return translated
