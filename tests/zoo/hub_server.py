@@ -71,7 +71,10 @@ class Fault:
     flip: bool = False
     pause: float = 0.0  # before the answer
     crawl: float = 0.0  # between sixteenths of the body
-    silent: bool = False  # about the length of the body, which ends with the connection
+
+    @property
+    def of_body(self):
+        return self.cut or self.flip or self.crawl
 
 
 class Request(NamedTuple):
@@ -86,7 +89,7 @@ class Hub:
 
     def __init__(self):
         self.repos, self.large, self.requests, self.faults = {}, {}, [], []
-        self.sent = 0  # bytes of bodies
+        self.answers = self.sent = 0  # answers begun, and bytes of their bodies
         self.lock = threading.RLock()
 
     def publish(self, name, folder, private=False, branch="main"):
@@ -98,10 +101,10 @@ class Hub:
     def fault(self, path="", times=float("inf"), **what):
         self.faults.append(Fault(path, times, **what))
 
-    def take_fault(self, path):
+    def take_fault(self, command, path):
         with self.lock:
             for fault in self.faults:
-                if fault.path in path and fault.times > 0:
+                if fault.path in path and fault.times > 0 and not (command == "HEAD" and fault.of_body):
                     fault.times -= 1
                     return fault
         return Fault("", 0)
@@ -137,20 +140,21 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def dispatch(self):
-        path = unquote(urlsplit(self.path).path)
+        quoted = urlsplit(self.path).path
+        path = unquote(quoted)
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("Transfer-Encoding") == "chunked":
             self.body = b"".join(iter(self.read_chunk, b""))
         self.hub.requests.append(Request(self.command, path, dict(self.headers), self.origin))
-        self.fault = self.hub.take_fault(path)
+        self.fault = self.hub.take_fault(self.command, path)
         time.sleep(self.fault.pause)
         if self.fault.status:
             return self.refuse(self.fault.status, **self.fault.headers)
         for method, pattern, answer in self.routes:
-            match = re.fullmatch(pattern, path)
+            match = re.fullmatch(pattern, quoted)
             if match and self.command in method.split():
                 with self.hub.lock if self.command == "POST" else _nothing():
-                    return answer(self, *match.groups())
+                    return answer(self, *(part and unquote(part) for part in match.groups()))
         return self.refuse(404)
 
     do_GET = do_HEAD = do_POST = do_PUT = dispatch  # noqa: N815
@@ -166,13 +170,11 @@ class Handler(BaseHTTPRequestHandler):
         body = bytearray(content)
         if self.fault.flip and body:
             body[len(body) // 2] ^= 1
+        self.hub.answers += 1
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
-        if self.fault.silent:
-            self.close_connection = True
-        else:
-            self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "HEAD":
             return

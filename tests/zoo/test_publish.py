@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from huggingface_hub import HfApi, ModelCard
+from huggingface_hub import HfApi, ModelCard, close_session
 
 import braintumorseg
 from braintumorseg import DataError, load_pretrained
@@ -161,6 +161,14 @@ def test_without_token(hub, segmenter):
 def test_without_network(writing, segmenter, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(DataError, match=r"hf://owner/mine: can't be published at http://127\.0\.0\.1:1"):
+        push_to_hub(segmenter, REPO)
+
+
+def test_proxy_that_the_client_has_no_package_for(writing, segmenter, monkeypatch):
+    close_session()  # the client keeps its proxies
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises(DataError, match=r"hf://owner/mine: can't be published at .*SOCKS proxy"):
         push_to_hub(segmenter, REPO)
 
 

@@ -36,7 +36,7 @@ def load_pretrained(
             given. A commit that is in the cache is loaded without any request.
         source: ``"auto"`` takes the copy that comes with the package, else the cache's, else the Hub's; ``"hub"`` always
             downloads; ``"bundled"`` never touches the network.
-        cache_dir: Folder of downloads; ``$HF_HOME/assets/braintumorseg`` if not given. The Hub's own variables are
+        cache_dir: Folder of downloads; the Hub's own, ``$HF_HOME/hub``, if not given. The Hub's own variables are
             honoured: ``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT`` and those of proxies.
         classes: For fine-tuning: the number of output channels. A head of another number than the preset's is drawn anew;
             with more than one, classes are exclusive (softmax), and the background is one of them.
