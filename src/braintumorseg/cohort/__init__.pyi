@@ -14,8 +14,8 @@ from .genomics import fisher_test as fisher_test
 from .genomics import plot_clusters as plot_clusters
 from .genomics import plot_heat_map as plot_heat_map
 from .genomics import plot_volcano as plot_volcano
-from .genomics import shape_table as shape_table
 from .genomics import write_association as write_association
 from .shape import Ellipsoid as Ellipsoid
 from .shape import enclosing_ellipsoid as enclosing_ellipsoid
 from .shape import shape_features as shape_features
+from .shape import shape_table as shape_table

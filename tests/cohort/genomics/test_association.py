@@ -4,35 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from braintumorseg import DataError, Segmentation, make_study
-from braintumorseg.cohort import (
-    associate,
-    compare_with_published,
-    fisher_test,
-    plot_clusters,
-    plot_heat_map,
-    plot_volcano,
-    shape_features,
-    shape_table,
-    write_association,
-)
-
-
-def simulated(seed, effect=0.0, patients=80):
-    """Three features and two clusterings; the first feature is lower in cluster 2 of the first."""
-    random = np.random.default_rng(seed)
-    names = [f"patient-{number}" for number in range(patients)]
-    clusters = pd.DataFrame(
-        {"RNASeqCluster": random.integers(1, 5, patients).astype(float), "CNCluster": random.integers(1, 4, patients)},
-        index=names,
-    )
-    features = pd.DataFrame(
-        random.normal(0.5, 0.1, (patients, 3)),
-        index=names,
-        columns=["bevr", "margin_fluctuation", "angular_standard_deviation"],
-    )
-    features.loc[clusters["RNASeqCluster"] == 2, "bevr"] -= effect
-    return features, clusters
+from braintumorseg.cohort import associate, fisher_test
+from cohort.genomics.simulated import simulated
 
 
 def test_planted_association_is_found_and_no_other():
@@ -138,60 +111,3 @@ def test_ties_go_to_the_lower_bin():
 def test_wrong_tables_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         associate(*change(*simulated(5)))
-
-
-def test_published_findings_are_judged():
-    agreeing = compare_with_published(associate(*simulated(6, effect=0.25), permutations=99))
-    assert agreeing["agrees"].str.startswith("yes").tolist() == [True, False, False]
-    assert "p < 0.0002" in agreeing["published"].iloc[0]
-    assert "lies outside the interval" in agreeing["agrees"].iloc[2]
-    likely = compare_with_published(associate(*simulated(0, effect=0.1), permutations=99))
-    assert likely["agrees"].iloc[2].startswith("yes")
-    without = associate(simulated(6)[0][["bevr"]], simulated(6)[1][["CNCluster"]], permutations=9)
-    assert compare_with_published(without).empty
-
-
-def test_shape_table_measures_each_study():
-    studies = [make_study(seed=seed, shape=(6, 64, 64)) for seed in range(2)]
-    table = shape_table(studies)
-    expected = shape_features(studies[1].mask, studies[1].spacing)
-    assert table.loc["phantom-1"].to_dict() == pytest.approx(expected, nan_ok=True)
-    again = shape_table([Segmentation(studies[1].mask, spacing=studies[1].spacing, name="found")])
-    assert again.loc["found"].to_dict() == pytest.approx(expected, nan_ok=True)
-    with pytest.raises(ValueError, match="studies with masks, each of another name"):
-        shape_table([studies[0], studies[0]])
-    with pytest.raises(ValueError, match="studies with masks, each of another name"):
-        shape_table([studies[0].with_mask(None)])
-
-
-def test_figures_show_every_test():
-    found = associate(*simulated(0, effect=0.25), permutations=9)
-    volcano = plot_volcano(found).axes[0]
-    assert sum(len(points.get_offsets()) for points in volcano.collections) == 6
-    assert volcano.get_xlabel() == "strength: Cramér's V, 0 to 1"
-    heat = plot_heat_map(found).axes[0]
-    texts = [text.get_text() for text in heat.texts]
-    assert len(texts) == 6
-    assert sum(text.endswith("**") for text in texts) == 1
-    boxes = plot_clusters(found, "bevr", "RNASeqCluster").axes[0]
-    assert sum(len(points.get_offsets()) for points in boxes.collections) == 80
-    assert [label.get_text().split()[0] for label in boxes.get_xticklabels()] == ["1", "2", "3", "4"]
-    with pytest.raises(ValueError, match="feature must be one of"):
-        plot_clusters(found, "volume", "RNASeqCluster")
-
-
-def test_files(tmp_path):
-    features, clusters = simulated(0, effect=0.25)
-    clusters.iloc[:4, 0] = math.nan
-    found = associate(features, clusters, permutations=9)
-    page = write_association(found, tmp_path / "out", source="<simulations>", published=True).read_text()
-    assert "&lt;simulations&gt;" in page
-    assert "RNASeq: 4 of 80 patients have no value" in page
-    assert page.count("data:image/png;base64,") == 3
-    assert "http" not in page
-    tests = pd.read_csv(tmp_path / "out" / "tests.csv")
-    pd.testing.assert_frame_equal(tests, found.table, check_exact=False)
-    assert len(pd.read_csv(tmp_path / "out" / "patients.csv")) == 80
-    assert len(pd.read_csv(tmp_path / "out" / "published.csv")) == 3
-    with pytest.raises(DataError, match="exists already"):
-        write_association(found, tmp_path / "out")

@@ -1,6 +1,6 @@
 """Whether the shape of tumours goes with their molecular clusters: exact tests, corrections, effects, pictures."""
 
-from braintumorseg.cohort.genomics.association import Association, associate, shape_table
+from braintumorseg.cohort.genomics.association import Association, associate
 from braintumorseg.cohort.genomics.corrections import benjamini_hochberg, bonferroni
 from braintumorseg.cohort.genomics.effects import Effect, cluster_auc, cramers_v
 from braintumorseg.cohort.genomics.fisher import Fisher, fisher_test
@@ -22,6 +22,5 @@ __all__ = [
     "plot_clusters",
     "plot_heat_map",
     "plot_volcano",
-    "shape_table",
     "write_association",
 ]
