@@ -1,3 +1,5 @@
+import sys
+
 import pandas as pd
 import pytest
 
@@ -78,3 +80,12 @@ def test_wrong_commands_end_in_one_line(root, tmp_path):
     )
     assert done.returncode == 2
     assert "name must be one of resunet-lgg-slices" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["classify-slices", "train-slice-classifier"])
+def test_without_scikit_learn_the_command_ends_before_its_work(root, tmp_path, monkeypatch, command):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    done = run(command, "--data", root, "--preset", root.parent / "small", "-o", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.endswith("sklearn is not installed; run: pip install 'braintumorseg[research]'\n")
+    assert not (tmp_path / "out").exists()

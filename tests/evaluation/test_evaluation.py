@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from braintumorseg import DataError, Preprocessing, Segmentation, Segmenter, Study, dice, make_study
 from braintumorseg.evaluation.comparison import compare
@@ -137,70 +136,11 @@ def test_intervals_of_conventions_are_those_of_the_patients(by_hand):
     assert (table.loc["pooled_pixels", "low"], table.loc["pooled_pixels", "high"]) == pytest.approx((0.5, 0.8))
 
 
-# Intervals
-
-
-def test_bootstrap_of_two_values_by_hand():
-    """The mean of a draw is 0, 1/2 or 1, with chances 1/4, 1/2, 1/4."""
-    assert bootstrap_interval([0, 1]) == (0, 1)
-    assert bootstrap_interval([0, 1], confidence=0.4) == (0.5, 0.5)
-
-
-def test_bootstrap_agrees_with_scipy():
-    values = np.random.default_rng(0).beta(8, 2, size=40)
-    for statistic in (np.mean, np.median):
-        wanted = stats.bootstrap((values,), statistic, method="percentile", rng=np.random.default_rng(1))
-        wanted = wanted.confidence_interval
-        found = bootstrap_interval(values, statistic)
-        assert found == pytest.approx((wanted.low, wanted.high), abs=0.01)
-
-
-finite = st.lists(st.floats(0, 1), min_size=2, max_size=20)
-
-
-@settings(deadline=None, max_examples=40)
-@given(finite, st.integers(0, 2**31), st.randoms(use_true_random=False))
-def test_interval_holds_the_mean_and_ignores_the_order(values, seed, random):
-    low, high = bootstrap_interval(values, resamples=400, seed=seed)
-    assert low - 1e-12 <= np.mean(values) <= high + 1e-12
-    assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
-    shuffled = random.sample(values, len(values))
-    assert bootstrap_interval(shuffled, resamples=400, seed=seed) == (low, high)
-
-
-def test_interval_depends_on_seed_confidence_and_draws():
-    values = np.random.default_rng(0).random(12)
-    assert (
-        bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
-    )
-    wide, narrow = bootstrap_interval(values, confidence=0.99), bootstrap_interval(values, confidence=0.5)
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
-    assert bootstrap_interval(values, resamples=1)[0] == bootstrap_interval(values, resamples=1)[1]
-    assert bootstrap_interval(values, resamples=1500) != bootstrap_interval(values, resamples=1000)
-
-
-def test_interval_of_one_patient_is_unknown():
-    assert np.isnan(bootstrap_interval([0.5])).all()
-    assert math.isnan(scored({"A": [(1, 1, 1)]}).summary().low)
-
-
-@pytest.mark.parametrize(
-    ("values", "options", "name"),
-    [
-        ([], {}, "values"),
-        ([0.1, math.nan], {}, "values"),
-        ([0.1, math.inf], {}, "values"),
-        (np.zeros((2, 2, 2)), {}, "values"),
-        ([0, 1], {"confidence": 1}, "confidence"),
-        ([0, 1], {"resamples": 0}, "resamples"),
-    ],
-)
-def test_bootstrap_refuses(values, options, name):
-    with pytest.raises(ValueError, match=f"{name} must be"):
-        bootstrap_interval(values, **options)
-
-
 # Tables
+
+
+def test_a_single_patient_has_no_interval():
+    assert math.isnan(scored({"A": [(1, 1, 1)]}).summary().low)
 
 
 def test_table_holds_every_measure(by_hand):

@@ -30,6 +30,7 @@ def import_ahead(module: str) -> None:
     Thread(target=importlib.import_module, args=(module,), name=f"import {module}").start()
 
 
+# Our own, as lazy_loader.load warns of dotted names such as "braintumorseg.models", and imports their parent at once.
 class lazy(ModuleType):  # noqa: N801 - it reads like a statement
     """A module that is imported at the first use of one of its names.
 

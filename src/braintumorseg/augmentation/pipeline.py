@@ -48,6 +48,8 @@ _LIMITS = {
 }
 
 
+# Our own, as Keras's layers can't be replayed from (seed, step), and its RandomElasticTransform draws one field for the
+# images and another for their masks.
 @keras.saving.register_keras_serializable("braintumorseg")
 class Augmentation(keras.layers.Layer):
     """Random changes of training batches: images and masks move together, intensities change in the head only.

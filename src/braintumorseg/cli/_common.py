@@ -28,6 +28,7 @@ from rich.table import Table
 from rich.text import Text
 
 import braintumorseg as bts
+from braintumorseg._core.optional import require
 
 if TYPE_CHECKING:
     from braintumorseg import LGGDataset, Segmentation, Segmenter, Study
@@ -186,6 +187,14 @@ def lgg_part(dataset: LGGDataset, part: Part) -> LGGDataset:
     for warning in caught:
         err.print(f"braintumorseg: warning: {warning.message}", highlight=False, markup=False, soft_wrap=True)
     return kept
+
+
+def need(module: str, extra: str) -> None:
+    """End the command before its work if an optional package that it needs is not installed."""
+    try:
+        require(module, extra)
+    except ImportError as error:
+        fail(str(error), USAGE)
 
 
 def load(preset: str, engine: Engine = Engine.auto, precision: Precision | None = None) -> Segmenter:

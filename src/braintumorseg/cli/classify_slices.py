@@ -20,6 +20,7 @@ from braintumorseg.cli._common import (
     fail,
     lgg_part,
     load,
+    need,
     out,
     progress_bar,
     silent_native_code,
@@ -59,6 +60,7 @@ def classify_slices(
     if not (data / "data.csv").is_file():
         fail(f"--data {data}: holds no data.csv; expected the folder of the LGG dataset", USAGE)
     check_preset(preset)
+    need("sklearn", "research")
     for file in (output / name for name in _report.FILES):
         if file.exists() and not overwrite:
             fail(f"{file}: exists already; add --overwrite to replace it", USAGE)

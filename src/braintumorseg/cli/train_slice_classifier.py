@@ -20,6 +20,7 @@ from braintumorseg.cli._common import (
     fail,
     lgg_part,
     load,
+    need,
     out,
     progress_bar,
     silent_native_code,
@@ -41,6 +42,7 @@ def train_slice_classifier(
     if not (data / "data.csv").is_file():
         fail(f"--data {data}: holds no data.csv; expected the folder of the LGG dataset", USAGE)
     check_preset(preset)
+    need("sklearn", "research")
     if (output / "braintumorseg.json").exists() and not overwrite:
         fail(f"{output / 'braintumorseg.json'}: exists already; add --overwrite to replace it", USAGE)
     dataset = bts.LGGDataset(data)

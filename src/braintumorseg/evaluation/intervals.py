@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
-from braintumorseg._core.checks import check_integer, check_range, wrong
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-_CHUNK = 1_000  # resamples at a time, to bound the memory
+_BATCH = 1_000  # resamples at a time, to bound the memory
 
 
 Statistic = Callable[..., Any]
 """A function such as ``np.mean`` that reduces one axis of an array, named by ``axis=``."""
+
+NanPolicy = Literal["propagate", "omit"]
 
 
 def bootstrap_interval(
@@ -26,10 +30,11 @@ def bootstrap_interval(
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    nan_policy: NanPolicy = "propagate",
 ) -> tuple[float, float]:
-    """Return a bootstrap confidence interval of a statistic, by the percentile method.
+    """Return a bootstrap confidence interval of a statistic, by the percentile method of ``scipy.stats.bootstrap``.
 
-    Patients are drawn with replacement, as many as there are; the interval lies between the percentiles of the statistic
+    Patients are drawn with replacement, as many as there are. The interval lies between the percentiles of the statistic
     over all draws. It depends on the seed, not on the order of the patients.
 
     Args:
@@ -37,12 +42,13 @@ def bootstrap_interval(
         statistic: Called as ``statistic(array, axis=1)`` with ``(draws, patients)`` or ``(draws, patients, k)``; returns
             ``(draws,)``.
         confidence: The share of the draws that the interval holds, above 0 and below 1.
-        resamples: The number of draws.
+        resamples: The number of draws, at least 2.
         seed: Of the draws.
+        nan_policy: Where the statistic of a draw is NaN, ``"propagate"`` makes the interval NaN and ``"omit"`` leaves the
+            draw out.
 
     Returns:
-        The lower and the upper end. NaN for a single patient, who says nothing of the spread, and where the statistic is
-        undefined in a draw.
+        The lower and the upper end. NaN for a single patient, who says nothing of the spread, and where no draw is left.
 
     Raises:
         ValueError: If there are no values, one is NaN or infinite, or an option is out of its range.
@@ -65,16 +71,30 @@ def bootstrap_interval(
         )
         raise ValueError(msg)
     check_range("confidence", confidence, 0, 1, low_open=True, high_open=True)
-    check_integer("resamples", resamples, 1)
+    check_integer("resamples", resamples, 2)
+    check_in("nan_policy", nan_policy, ("propagate", "omit"))
     if len(rows) == 1:
         return (np.nan, np.nan)
     rows = rows[np.lexsort(np.atleast_2d(rows.T)[::-1])]  # so that the order of the patients does not matter
-    random = np.random.default_rng(seed)
-    draws = np.concatenate(
-        [
-            statistic(rows[random.integers(len(rows), size=(min(_CHUNK, resamples - start), len(rows)))], axis=1)
-            for start in range(0, resamples, _CHUNK)
-        ]
-    )
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+
+    def of_places(places: NDArray[np.intp], axis: int) -> Any:  # places are drawn, so that a patient's row stays whole
+        return statistic(rows[places], axis=1)
+
+    with warnings.catch_warnings():
+        # Of an undefined statistic SciPy says that the "BCa" interval can't be calculated; the NaN says enough.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        drawn = stats.bootstrap(
+            (np.arange(len(rows)),),
+            of_places,
+            n_resamples=resamples,
+            batch=_BATCH,
+            vectorized=True,
+            confidence_level=confidence,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
+    low, high = drawn.confidence_interval
+    kept = drawn.bootstrap_distribution[~np.isnan(drawn.bootstrap_distribution)]
+    if nan_policy == "omit" and 0 < len(kept) < resamples:
+        low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2])
     return (float(low), float(high))

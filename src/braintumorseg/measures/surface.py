@@ -55,6 +55,8 @@ def surface_distances(
     return _nearest(of_truth, of_prediction), _nearest(of_prediction, of_truth)
 
 
+# Our own, as hausdorff_distance of scikit-image and directed_hausdorff of SciPy have no percentile and no voxel size, and
+# MedPy and MONAI go through distance transforms, which are slower, and leave empty masks to errors and NaN.
 def hd95(
     truth: NDArray[Any],
     prediction: NDArray[Any],

@@ -80,6 +80,7 @@ def fit_slice_classifier(
         The slice classifier, without figures on its card.
 
     Raises:
+        ImportError: If scikit-learn is not installed (extra ``research``).
         ValueError: If there are fewer training patients than folds, or slices of one kind only.
     """
     patients = sorted(set(train.names.tolist()))

@@ -1,4 +1,5 @@
 import math
+import sys
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,13 @@ def test_what_can_t_be_judged_is_refused(studies):
         classify_slices([(studies[0], np.ones(3))])
     with pytest.raises(ValueError, match="scored must be at least one study"):
         classify_slices([])
+
+
+def test_without_scikit_learn_no_study_is_read(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(ImportError, match=r"braintumorseg\[research\]"):
+        classify_slices(pytest.fail("a study was read") for _ in range(1))
 
 
 def test_page(studies, tmp_path):

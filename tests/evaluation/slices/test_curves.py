@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,6 +62,39 @@ def test_calibration_by_hand():
     assert counts.tolist() == [2, 3]
     with pytest.raises(ValueError, match="scores must be probabilities"):
         calibration([0, 3], [True, False])
+
+
+def test_score_on_an_edge_is_in_the_lower_bin():
+    means, shares, counts = calibration([0, 0.5, 0.75, 1], [False, True, True, True], bins=2)
+    assert (means.tolist(), shares.tolist(), counts.tolist()) == ([0.25, 0.875], [0.5, 1], [2, 2])
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.integers(1, 12))
+def test_calibration_counts_every_score_once(scores, bins):
+    truth = [place % 2 == 0 for place in range(len(scores))]
+    means, shares, counts = calibration(scores, truth, bins=bins)
+    assert len(means) == len(shares) == len(counts)
+    assert counts.sum() == len(scores)
+    assert (means * counts).sum() == pytest.approx(sum(scores))
+    assert (shares * counts).sum() == pytest.approx(sum(truth))
+
+
+def test_perfect_scores_have_an_area_of_one():
+    scores = np.arange(50) / 7
+    assert roc_auc(scores, scores > 3) == 1
+    assert average_precision(scores, scores > 3) == pytest.approx(1)
+    assert roc_auc(-scores, scores > 3) == 0
+
+
+@pytest.mark.parametrize("function", [roc_auc, average_precision, best_threshold, Curves.of, calibration])
+def test_without_scikit_learn_the_extra_is_named(monkeypatch, function):
+    for module in ("sklearn", "sklearn.metrics", "sklearn.calibration"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    with pytest.raises(
+        ImportError, match=r"^sklearn\.\w+ is not installed; run: pip install 'braintumorseg\[research\]'$"
+    ):
+        function([0.1, 0.9], [False, True])
 
 
 @pytest.mark.parametrize("function", [roc_auc, average_precision, best_threshold, Curves.of])

@@ -51,6 +51,7 @@ class _Partial:
     copies: NDArray[np.float64]
 
 
+# Our own, as scipy.stats.fisher_exact is exact for tables of 2 x 2 alone, and draws larger ones at random.
 def fisher_test(table: ArrayLike, *, draws: int = 100_000, seed: int = 0) -> Fisher:
     """Test whether rows and columns of a table of counts are independent.
 

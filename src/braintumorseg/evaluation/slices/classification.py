@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from braintumorseg._core.checks import DataError, check_in, check_range, wrong
-from braintumorseg.evaluation.slices.curves import average_precision, best_threshold, roc_auc
+from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg.evaluation.slices.area import area_interval
+from braintumorseg.evaluation.slices.curves import average_precision, best_threshold, roc_auc, sklearn
 from braintumorseg.study import Segmentation, Study
 
 By = Literal["maximum", "area"]
-
-_RESAMPLES = 2_000
 
 
 def slice_scores(segmentation: Segmentation, by: By = "maximum") -> NDArray[np.float64]:
@@ -104,22 +103,14 @@ class SliceClassification:
         Args:
             confidence: The share of the draws that the interval holds, above 0 and below 1.
             seed: Of the draws.
+
+        Returns:
+            The lower and the upper end; NaN for a single patient, and where all slices are of one kind.
+
+        Raises:
+            ValueError: If ``confidence`` is out of its range.
         """
-        check_range("confidence", confidence, 0, 1, low_open=True, high_open=True)
-        groups = [
-            (rows["score"].to_numpy(), rows["truth"].to_numpy()) for _, rows in self.table.groupby("name", sort=True)
-        ]
-        random = np.random.default_rng(seed)
-        areas = []
-        for _ in range(_RESAMPLES):
-            drawn = [groups[place] for place in random.integers(len(groups), size=len(groups))]
-            truth = np.concatenate([each for _, each in drawn])
-            if truth.any() and not truth.all():
-                areas.append(roc_auc(np.concatenate([each for each, _ in drawn]), truth))
-        if len(groups) < 2 or not areas:
-            return (float("nan"), float("nan"))
-        low, high = np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
-        return (float(low), float(high))
+        return area_interval(self.table, confidence=confidence, seed=seed)
 
     def __str__(self) -> str:
         counts = self.confusion.to_numpy()
@@ -150,6 +141,7 @@ def classify_slices(
 
     Raises:
         DataError: If a study has no mask.
+        ImportError: If scikit-learn is not installed (extra ``research``); before any study is read.
         ValueError: If there are not as many finite scores as slices, no study, or nothing to choose a threshold by.
 
     Examples:
@@ -160,6 +152,7 @@ def classify_slices(
         >>> found.accuracy, found.auc
         (1.0, 1.0)
     """
+    sklearn("metrics")
     rows: list[pd.DataFrame] = []
     for study, scores in scored:
         if study.mask is None:

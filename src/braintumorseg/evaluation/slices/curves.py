@@ -1,21 +1,31 @@
-"""How well scores tell two kinds apart, in plain NumPy: ROC, precision and recall, calibration, thresholds."""
+"""How well scores tell two kinds apart, by scikit-learn: ROC, precision and recall, calibration, thresholds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from braintumorseg._core.checks import check_integer, wrong
+from braintumorseg._core.optional import require
 
 Values = NDArray[np.float64]
 
 
+def sklearn(part: str) -> ModuleType:
+    """Return a module of scikit-learn, such as ``"metrics"``.
+
+    Raises:
+        ImportError: If scikit-learn is not installed (extra ``research``).
+    """
+    return require(f"sklearn.{part}", "research")
+
+
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What scores are at every threshold, the highest first; ties are one threshold.
+    """Shares of positives and negatives found at every threshold, the highest first; ties are one threshold.
 
     Attributes:
         thresholds: ``(n,)``: a score counts as positive from here on; the first is infinite.
@@ -38,6 +48,7 @@ class Curves:
             truth: ``(n,)``, whether each is positive.
 
         Raises:
+            ImportError: If scikit-learn is not installed (extra ``research``).
             ValueError: If the two differ in shape, a score is not finite, or there is only one kind.
 
         Examples:
@@ -46,27 +57,21 @@ class Curves:
             [0.0, 0.5, 0.5, 1.0, 1.0]
         """
         values, positive = checked(scores, truth)
-        order = np.argsort(-values, kind="stable")
-        values, positive = values[order], positive[order]
-        last = np.concatenate([np.flatnonzero(np.diff(values)), [len(values) - 1]])
-        found = np.concatenate([[0], np.cumsum(positive)[last]])
-        wrongly = np.concatenate([[0], np.cumsum(~positive)[last]])
-        return cls(
-            thresholds=np.concatenate([[np.inf], values[last]]),
-            sensitivity=found / positive.sum(),
-            false_alarms=wrongly / (~positive).sum(),
-            precision=np.where(found + wrongly > 0, found / np.maximum(found + wrongly, 1), 1.0),
-        )
+        metrics = sklearn("metrics")
+        false_alarms, sensitivity, thresholds = metrics.roc_curve(positive, values, drop_intermediate=False)
+        precision, _, _ = metrics.precision_recall_curve(positive, values)  # from the lowest threshold on
+        return cls(thresholds, sensitivity, false_alarms, precision[::-1])
 
 
 def roc_auc(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Return the area under the ROC curve: how probable a positive has the higher score, ties counted half.
+    """Return the area under the ROC curve: the probability that a positive has the higher score, ties counted half.
 
     Args:
         scores: ``(n,)``, finite; higher for positives.
         truth: ``(n,)``, whether each is positive.
 
     Raises:
+        ImportError: If scikit-learn is not installed (extra ``research``).
         ValueError: If the two differ in shape, a score is not finite, or there is only one kind.
 
     Examples:
@@ -75,9 +80,7 @@ def roc_auc(scores: ArrayLike, truth: ArrayLike) -> float:
         0.75
     """
     values, positive = checked(scores, truth)
-    count = int(positive.sum())
-    pairs = rankdata(values)[positive].sum() - count * (count + 1) / 2
-    return float(pairs / (count * (len(values) - count)))
+    return float(sklearn("metrics").roc_auc_score(positive, values))
 
 
 def average_precision(scores: ArrayLike, truth: ArrayLike) -> float:
@@ -88,6 +91,7 @@ def average_precision(scores: ArrayLike, truth: ArrayLike) -> float:
         truth: ``(n,)``, whether each is positive.
 
     Raises:
+        ImportError: If scikit-learn is not installed (extra ``research``).
         ValueError: If the two differ in shape, a score is not finite, or there is only one kind.
 
     Examples:
@@ -95,21 +99,21 @@ def average_precision(scores: ArrayLike, truth: ArrayLike) -> float:
         >>> print(f"{average_precision([0.9, 0.4, 0.6, 0.1], [True, True, False, False]):.3f}")
         0.833
     """
-    curves = Curves.of(scores, truth)
-    return float((np.diff(curves.sensitivity) * curves.precision[1:]).sum())
+    values, positive = checked(scores, truth)
+    return float(sklearn("metrics").average_precision_score(positive, values))
 
 
 def best_threshold(scores: ArrayLike, truth: ArrayLike) -> float:
     """Return the threshold of the highest accuracy, half-way to the next lower score; of equally good ones the highest.
 
-    It is chosen on the patients that it is given, and so says too much of itself there: choose it on validation patients, and
-    measure on others.
+    Its accuracy on the patients that chose it is too good: choose it on validation patients, and measure on others.
 
     Args:
         scores: ``(n,)``, finite; higher for positives.
         truth: ``(n,)``, whether each is positive.
 
     Raises:
+        ImportError: If scikit-learn is not installed (extra ``research``).
         ValueError: If the two differ in shape, a score is not finite, or there is only one kind.
 
     Examples:
@@ -127,9 +131,12 @@ def best_threshold(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def calibration(scores: ArrayLike, truth: ArrayLike, bins: int = 10) -> tuple[Values, Values, NDArray[np.int64]]:
-    """Return, for bins of equal width, the mean score, the share of positives, and how many there are; empty bins are left out.
+    """Return the mean score, the share of positives and the number of scores of each bin.
+
+    Bins have equal width. A score on the edge of two is in the lower one. Empty bins are left out.
 
     Raises:
+        ImportError: If scikit-learn is not installed (extra ``research``).
         ValueError: If a score is not a probability, or the scores are not as for ``roc_auc``.
     """
     check_integer("bins", bins, 1)
@@ -137,12 +144,10 @@ def calibration(scores: ArrayLike, truth: ArrayLike, bins: int = 10) -> tuple[Va
     if values.min() < 0 or values.max() > 1:
         msg = wrong("scores", "probabilities, 0 to 1", f"{values.min():.4g} to {values.max():.4g}")
         raise ValueError(msg)
-    place = np.minimum((values * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    filled = counts > 0
-    means = np.bincount(place, values, bins)[filled] / counts[filled]
-    shares = np.bincount(place, positive, bins)[filled] / counts[filled]
-    return means, shares, counts[filled]
+    shares, means = sklearn("calibration").calibration_curve(positive, values, n_bins=bins)
+    inner_edges = np.linspace(0, 1, bins + 1)[1:-1]  # counts in scikit-learn's bins, as it returns none
+    counts = np.bincount(np.searchsorted(inner_edges, values))
+    return means, shares, counts[counts > 0]
 
 
 def checked(scores: ArrayLike, truth: ArrayLike) -> tuple[Values, NDArray[np.bool_]]:
