@@ -110,7 +110,7 @@ def test_readme_s_python_runs(phantom, tmp_path):
 
 @pytest.mark.parametrize("name", list_pretrained().index)
 def test_readme_s_figures_are_those_of_the_cards(name):
-    mean, median = (figure.value for figure in load_pretrained(name).card.figures[:2])
+    mean, median = (score.value for score in load_pretrained(name).card.scores[:2])
     (row,) = re.findall(rf"^\| `{name}` \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert f"| mean {mean:.3f}, median {median:.3f} |" in row
 

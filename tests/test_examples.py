@@ -104,7 +104,7 @@ def test_finetune(example, tmp_path):
     tuned = load_pretrained(tmp_path / "tuned" / "mine")
     assert tuned.name == "mine"
     assert tuned.preprocessing.sequences == ("flair",)
-    assert tuned.card.figures[0].data == "3 held-out patients of phantoms"
+    assert tuned.card.scores[0].data == "3 held-out patients of phantoms"
     assert sorted(tuned.card.patients) == ["phantom-6", "phantom-7", "phantom-8"]
     assert "1 epochs on 6 slices of 6 patients; adapted from resunet-lgg: " in tuned.card.recipe
     assert (tmp_path / "tuned" / "mine" / "CARD.md").read_text().startswith("# mine\n")
@@ -143,7 +143,7 @@ def test_notebook(example, tmp_path):  # the fixture puts the examples on the pa
     given = {"DATA": str(root), "OUT": "run", "SETTINGS": list(smoke), "STRATEGY": "none"}
     with pytest.warns(UserWarning, match="are not there"):
         run_cells(NOTEBOOKS[0], code_cells(NOTEBOOKS[0]), given)
-    assert load_pretrained(tmp_path / "run" / "best").card.figures
+    assert load_pretrained(tmp_path / "run" / "best").card.scores
 
 
 def run_cells(name, cells, given):

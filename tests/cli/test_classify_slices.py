@@ -27,9 +27,9 @@ def test_slice_classifier_is_made_and_measured(root, tmp_path):
     assert made.returncode == 0, made.stderr
     slice_classifier = load_slice_classifier(tmp_path / "mine")
     assert slice_classifier.name == "mine"
-    assert [figure.measure for figure in slice_classifier.card.figures] == ["ROC AUC", "Accuracy"]
-    assert slice_classifier.card.figures[0].data == "16 slices of 2 val patients of the LGG dataset"
-    assert f"accuracy {slice_classifier.card.figures[1].value:.4f}" in made.stdout
+    assert [score.measure for score in slice_classifier.card.scores] == ["ROC AUC", "Accuracy"]
+    assert slice_classifier.card.scores[0].data == "16 slices of 2 val patients of the LGG dataset"
+    assert f"accuracy {slice_classifier.card.scores[1].value:.4f}" in made.stdout
     again = run("train-slice-classifier", "--data", root, "--preset", small, "--out", "mine", cwd=tmp_path)
     assert (again.returncode, "exists already" in again.stderr) == (2, True)
     done = run(

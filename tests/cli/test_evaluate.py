@@ -36,7 +36,7 @@ def done(data, tmp_path_factory):
     config = json.loads(file.read_text())
     config["preprocessing"]["size"] = 64  # as large as the patients; a ninth of the time
     file.write_text(json.dumps(config))
-    everything = ("--flips", "--robustness", "--card")
+    everything = ("--tta", "--robustness", "--card")
     result = run("evaluate", "--data", data, "--preset", "mine", "-o", "out", *everything, cwd=folder)
     return folder, result
 
@@ -44,7 +44,7 @@ def done(data, tmp_path_factory):
 def test_everything_is_written(done):
     folder, result = done
     assert result.returncode == 0, result.stderr
-    extra = {"with_flips.json", "robustness.csv", "robustness.json"}
+    extra = {"with_tta.json", "robustness.csv", "robustness.json"}
     assert {path.name for path in (folder / "out").iterdir()} == FILES | extra
     for picture in (folder / "out").glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
@@ -68,19 +68,24 @@ def test_the_printed_figures_are_those_of_the_files(done):
     for row in evaluation.table.itertuples():
         assert f"{row.dice:.3f}" in next(line for line in result.stdout.splitlines() if row.name in line)
     assert str(Robustness.from_json(out / "robustness.json")) in result.stdout
-    assert "resunet-lgg with flips minus resunet-lgg: mean difference" in result.stdout
+    assert "resunet-lgg (int8, test-time augmentation) minus resunet-lgg (int8): mean difference" in result.stdout
 
 
 def test_the_card_holds_what_was_measured(done):
     folder, _ = done
     out = folder / "out"
     evaluation = Evaluation.from_json(out / "evaluation.json")
-    flipped = Evaluation.from_json(out / "with_flips.json")
+    augmented = Evaluation.from_json(out / "with_tta.json")
     table = Robustness.from_json(out / "robustness.json").table
     card = load_pretrained(folder / "mine").card
-    assert card.figures[0].value == pytest.approx(evaluation.table["dice"].mean(), abs=1e-4)
-    assert card.figures[6].value == pytest.approx(flipped.table["dice"].mean(), abs=1e-4)
-    assert card.figures[0].data == "2 val patients of the LGG dataset"
+    assert card.scores[0].value == pytest.approx(evaluation.table["dice"].mean(), abs=1e-4)
+    assert card.scores[6].value == pytest.approx(augmented.table["dice"].mean(), abs=1e-4)
+    assert (evaluation.segmenter, evaluation.tta, evaluation.precision) == ("resunet-lgg", False, "int8")
+    assert (augmented.segmenter, augmented.tta, augmented.precision) == ("resunet-lgg", True, "int8")
+    assert [(each.tta, each.precision) for each in card.scores[5:]] == [
+        *[(False, "int8"), (True, "int8"), (True, "int8"), (False, "float32"), (False, "float32")]
+    ]
+    assert card.scores[0].data == "2 val patients of the LGG dataset"
     assert [drop.change for drop in card.robustness] == table["change"].tolist()[1:]
     assert [drop.drop for drop in card.robustness] == pytest.approx(table["drop"].tolist()[1:], abs=1e-4)
     assert (folder / "mine" / "CARD.md").read_text().startswith("# resunet-lgg\n")
@@ -126,7 +131,7 @@ def test_split_is_of_the_dataset_alone(data):
 
 
 @pytest.mark.parametrize(
-    ("file", "arguments"), [("worst.png", []), ("with_flips.json", ["--flips"]), ("robustness.csv", ["--robustness"])]
+    ("file", "arguments"), [("worst.png", []), ("with_tta.json", ["--tta"]), ("robustness.csv", ["--robustness"])]
 )
 def test_nothing_is_replaced_unasked(data, file, arguments):
     Path("out").mkdir()

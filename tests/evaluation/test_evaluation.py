@@ -1,6 +1,7 @@
 import json
 import math
 import weakref
+from dataclasses import replace
 
 import keras
 import nibabel as nib
@@ -175,8 +176,8 @@ def test_groups_by_hand():
     ]
     evaluation = score(pairs, institutions={"A": "X", "B": "Y", "C": "X"})
     by = evaluation.by("missing_sequences")
-    assert by["mean"].to_dict() == {"none": 0.5, "t1ce": 0.5, "pre, post": 0.5}
-    assert by["patients"].to_dict() == {"none": 1, "t1ce": 1, "pre, post": 2}
+    assert by["mean"].to_dict() == {"none": 0.5, "t1ce": 0.5, "t1, t1ce": 0.5}
+    assert by["patients"].to_dict() == {"none": 1, "t1ce": 1, "t1, t1ce": 2}
     by = evaluation.by("institution")
     assert by["mean"].to_dict() == {"X": 0.5, "Y": 0.5, "not given": 0.5}
     assert by.loc["X", ["low", "high"]].tolist() == [0, 1]
@@ -287,6 +288,29 @@ def test_tables_that_do_not_belong_together_are_refused(by_hand):
         Evaluation("", by_hand.table.drop(columns="dice"), by_hand.slices)
 
 
+def test_other_settings_are_refused(by_hand, tmp_path):
+    with pytest.raises(ValueError, match="precision must be one of None, 'float32', 'int8'; got 'int4'"):
+        Evaluation("", by_hand.table, by_hand.slices, precision="int4")
+    record = json.loads(by_hand.to_json(tmp_path / "evaluation.json").read_text())
+    for change in ({"tta": "yes"}, {"precision": "int4"}):
+        (tmp_path / "bad.json").write_text(json.dumps(record | change))
+        with pytest.raises(DataError, match=rf"bad\.json: expected an evaluation .*{next(iter(change))} must be"):
+            Evaluation.from_json(tmp_path / "bad.json")
+    del record["tta"]
+    (tmp_path / "bad.json").write_text(json.dumps(record))
+    with pytest.raises(DataError, match=r"bad\.json: expected an evaluation .*tta"):
+        Evaluation.from_json(tmp_path / "bad.json")
+
+
+def test_one_precision_of_segmentations_is_recorded_and_several_are_not():
+    study, found = pair("A", [(2, 2, 1)])
+    other = pair("B", [(2, 2, 1)])
+    int8 = replace(found, precision="int8")
+    assert score([(study, int8)], name="x").label == "x (int8)"
+    assert score([(study, int8), other], name="x").label == "x"
+    assert score([(study, found)], name="x", tta=True).label == "x (test-time augmentation)"
+
+
 # From a segmenter
 
 
@@ -307,7 +331,7 @@ def test_evaluate_predicts_and_measures_studies(segmenter, tmp_path):
         evaluate(segmenter, [study, tmp_path / "case.nii.gz"])
 
 
-def test_flips_are_measured_and_named(segmenter):
+def test_settings_are_fields(segmenter, tmp_path):
     study = make_study(seed=0, shape=(3, 64, 64))
     inputs = keras.Input((None, None, 3))
     ramp = keras.layers.Lambda(
@@ -315,8 +339,13 @@ def test_flips_are_measured_and_named(segmenter):
     )
     model = keras.Model(inputs, keras.layers.Activation("sigmoid")(ramp(inputs)))  # finds more on the right
     uneven = Segmenter(model, Preprocessing(size=64), name="uneven")
-    evaluation = evaluate(uneven, [study], flips=True)
-    assert evaluation.segmenter == "uneven with flips"
+    evaluation = evaluate(uneven, [study], tta=True)
+    assert (evaluation.segmenter, evaluation.tta, evaluation.precision) == ("uneven", True, "float32")
+    assert evaluation.label == "uneven (float32, test-time augmentation)"
+    assert str(evaluation).startswith(f"{evaluation.label} on 1 patient")
+    again = Evaluation.from_json(evaluation.to_json(tmp_path / "evaluation.json"))
+    assert (again.segmenter, again.tta, again.precision) == ("uneven", True, "float32")
+    assert evaluate(uneven, [study]).label == "uneven (float32)"
     flipped, plain = (dice(study.mask, uneven.predict(study, flips=flips).mask) for flips in (True, False))
     assert evaluation.table["dice"].item() == flipped != plain
 

@@ -69,7 +69,7 @@ def test_every_change_takes_a_constant_slice_without_mask(name):
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("only FLAIR", ("flair",)), ("FLAIR and t1ce", ("flair", "t1ce")), ("FLAIR and t1", ("t1", "flair"))],
+    [("only FLAIR", ("flair",)), ("FLAIR and T1ce", ("flair", "t1ce")), ("FLAIR and T1", ("t1", "flair"))],
 )
 def test_sequences_are_dropped(study, name, kept):
     changed = CHANGES[name](study)

@@ -5,7 +5,7 @@ import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, Study, build_resunet, dice, write_segmentation
 from braintumorseg.preprocessing.foreground import find_foreground
-from braintumorseg.presets import Card, Figure
+from braintumorseg.presets import Card, Score
 
 
 def bright_flair(threshold=0.4):
@@ -119,7 +119,7 @@ def test_model_of_several_classes_is_refused(phantom):
 
 
 def test_repr_names_the_figure_with_its_convention():
-    card = Card("s", "d", "p", "r", "l", "i", "x", (Figure("Dice", "mean", "13 patients", 0.5),))
+    card = Card("s", "d", "p", "r", "l", "i", "x", (Score("Dice", "mean", "13 patients", 0.5),))
     segmenter = Segmenter(bright_flair, Preprocessing(size=32), name="bright", card=card)
     assert repr(segmenter) == "Segmenter 'bright': t1, flair, t1ce at 32x32; Dice 0.500 (mean; 13 patients)"
 

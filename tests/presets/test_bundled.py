@@ -4,8 +4,11 @@ import shutil
 import pytest
 
 from braintumorseg import DataError, list_pretrained, load_pretrained
-from braintumorseg.presets import bundled, verify_pretrained
+from braintumorseg.presets import Pin, bundled, verify_pretrained
+from braintumorseg.presets.bundled import known_names
+from braintumorseg.presets.pins import PINS
 from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
+from command_line import run
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def flip_a_bit(path):
 @pytest.mark.parametrize("name", list_pretrained().index)
 def test_row_says_what_the_preset_is(name):
     row, segmenter = list_pretrained().loc[name], load_pretrained(name)
-    headline = segmenter.card.figures[0]
+    headline = segmenter.card.scores[0]
     assert (row["dice"], row["convention"], row["measured_on"]) == (headline.value, headline.convention, headline.data)
     assert row["interval"] == headline.interval
     assert (row["task"], row["licence"]) == (segmenter.card.summary, segmenter.card.licence)
@@ -35,7 +38,7 @@ def test_row_says_what_the_preset_is(name):
     assert row["megabytes"] == pytest.approx(size / 1e6, abs=0.1)
     for part in (*segmenter.preprocessing.sequences, f"at {segmenter.preprocessing.size}x"):
         assert part in row["input"]
-    assert row["source"] == "in the package"
+    assert (row["settings"], row["source"]) == ("int8", "bundled")
 
 
 @pytest.mark.parametrize(
@@ -46,13 +49,30 @@ def test_pattern(presets, pattern, names):
     assert list(verify_pretrained(pattern)) == names
 
 
-def test_a_card_without_figures_is_listed(presets):
+def test_a_card_without_scores_is_listed(presets):
     segmenter = load_pretrained("b")
     segmenter.card = None
     segmenter.save(presets / "b", overwrite=True)
     row = list_pretrained().loc["b"]
     assert math.isnan(row["dice"])
     assert (row["convention"], row["licence"]) == ("", "not stated")
+
+
+def test_a_preset_of_the_hub_alone_is_listed(presets, monkeypatch):
+    monkeypatch.setitem(PINS, "a-large", Pin("owner/large", "0" * 40, {}))
+    monkeypatch.setitem(PINS, "b", Pin("owner/b", "0" * 40, {}))
+    table = list_pretrained()
+    assert table["source"].to_dict() == {"a-large": "hub", "a-small": "bundled", "b": "bundled"}
+    row = table.loc["a-large"]
+    assert (row["task"], row["licence"], row["convention"]) == ("not stated", "not stated", "")
+    assert row[["dice", "parameters", "megabytes"]].isna().all()
+    assert f"{table.loc['b', 'parameters']:,}" == "2,035,553"
+    assert list(list_pretrained("*-large").index) == ["a-large"]
+    assert known_names() == list(table.index)
+    assert list(verify_pretrained()) == ["a-small", "b"]
+    done = run("zoo", "list")
+    assert "not known here" in done.stdout
+    assert "nan" not in done.stdout.lower()
 
 
 def test_whole_files_are_verified():

@@ -8,12 +8,19 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from braintumorseg import DataError, Preprocessing, build_resunet, build_unet
-from braintumorseg.presets import Card, Figure
+from braintumorseg.presets import Card, Score
 from braintumorseg.presets.bounds import check_bounds
-from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, build_model, read_preset, read_weights, write_preset
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.reader import build_model, read_preset, read_weights
+from braintumorseg.presets.writer import write_preset
 
-CARD = Card("s", "d", "p", "r", "l", "i", "x", (Figure("Dice", "mean", "phantoms", 0.5),))
+CARD = Card("s", "d", "p", "r", "l", "i", "x", (Score("Dice", "mean", "phantoms", 0.5),))
 ARCHITECTURE = {"name": "resunet", "filters": [4, 8], "dropout": 0.1}
+
+
+def with_score(**changes):
+    config = CARD.get_config()
+    return config | {"scores": [config["scores"][0] | changes]}
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +217,12 @@ WEIGHTS = {"file": WEIGHTS_FILE, "sha256": "0" * 64, "parameters": 10_000}
             {"card": CARD.get_config() | {"patients": {"a": "high"}}},
             "a of the card must be a number",
         ),
-        ({"card": CARD.get_config() | {"figures": [{"measure": 1}]}}, "measure of the card must be a text"),
-        ({"card": CARD.get_config() | {"figures": ["Dice"]}}, "string indices|has no attribute"),
+        ({"card": with_score(measure=1)}, "measure of the card must be a text"),
+        ({"card": with_score(value="high")}, "value of the card must be a number"),
+        ({"card": with_score(tta=1)}, "tta must be True or False; got 1"),
+        ({"card": with_score(precision="int4")}, "precision must be one of None, 'float32', 'int8'; got 'int4'"),
+        ({"card": with_score(more=1)}, "score of the card must be a table with exactly the keys"),
+        ({"card": CARD.get_config() | {"scores": ["Dice"]}}, "score of the card must be a table"),
     ],
 )
 def test_configuration_from_elsewhere_is_bounded(written, changes, message):

@@ -6,7 +6,7 @@ import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, build_resunet, load_pretrained, make_study
 from braintumorseg.presets import Card
-from braintumorseg.presets.preset import write_quantization
+from braintumorseg.presets.writer import replace_quantization
 from braintumorseg.runtimes import export as export_module
 from braintumorseg.runtimes.keras import run as run_keras
 from braintumorseg.zoo.quantize import observe
@@ -52,7 +52,7 @@ def test_what_is_on_disk_is_what_was_compared(segmenter, tmp_path):
 def test_int8_is_exported_from_a_quantization(segmenter, tmp_path, kind):
     folder = segmenter.save(tmp_path / "mine")
     images = list(segmenter.preprocessing.apply(make_study(0, shape=(4, 64, 64))).images)
-    write_quantization(folder, observe(segmenter.network(), images))
+    replace_quantization(folder, observe(segmenter.network(), images))
     path = load_pretrained(folder).export(tmp_path / PATHS[kind], format=kind, precision="int8")
     described = json.loads(path.with_suffix(".json").read_text())
     assert described["largest_difference_from_keras"] > 0

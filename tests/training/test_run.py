@@ -104,7 +104,7 @@ def test_what_a_run_leaves(finished, cases):
     measured = dice(study.mask, load_pretrained(out / "last").predict(study).mask)
     assert measured == pytest.approx(log["case_0"].iloc[-1], abs=1e-6)
     best = load_pretrained(out / "best")
-    assert best.card.figures[0].value == pytest.approx(log["val_patient_dice"].max(), abs=1e-4)
+    assert best.card.scores[0].value == pytest.approx(log["val_patient_dice"].max(), abs=1e-4)
     np.testing.assert_array_equal(best.predict(study).mask, segmenter.predict(study).mask)
     with Image.open(out / "curves.png") as curves, Image.open(out / "worst.png") as worst:
         assert min(*curves.size, *worst.size) > 200
@@ -173,7 +173,7 @@ def test_without_validation_the_last_weights_are_the_best(plain, cases, tmp_path
     segmenter = train(plain, cases, (), tmp_path / "out", progress=False)
     assert not (tmp_path / "out" / "best").exists()
     assert not (tmp_path / "out" / "worst.png").exists()
-    assert segmenter.card.figures == ()
+    assert segmenter.card.scores == ()
 
 
 def test_mixed_precision(plain, cases, tmp_path):

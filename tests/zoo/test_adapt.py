@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from braintumorseg import Preprocessing, Segmenter, Study, build_resunet, build_unet, load_pretrained, make_study
-from braintumorseg.presets import Card, Figure
+from braintumorseg.presets import Card, Score
 
-CARD = Card(summary="Finds spots.", data="d", recipe="r", licence="MIT", figures=(Figure("Dice", "mean", "p", 0.5),))
+CARD = Card(summary="Finds spots.", data="d", recipe="r", licence="MIT", scores=(Score("Dice", "mean", "p", 0.5),))
 
 
 def make(build=build_resunet, sequences=("t1", "flair", "t1ce"), classes=1):
@@ -131,7 +131,8 @@ def test_new_weights(folder):
     assert not any(np.allclose(old[path], new[path]) for path in kernels)
     assert "0 of " in after.card.recipe
     assert "drawn anew: all" in after.card.recipe
-    assert after.card.licence == "not stated"
+    assert after.card == Card(recipe=after.card.recipe)
+    assert "licence" not in after.card.recipe  # no weight is left that one could bind
     again = load_pretrained(folder, weights=False)
     assert not np.array_equal(arrays(again)["logits/kernel"], new["logits/kernel"])
 
@@ -142,22 +143,40 @@ def test_what_was_kept_is_said(folder, caplog):
     first = sum(v.shape[-1] * v.shape[0] ** 2 for v in segmenter.model.weights if v.shape[2:3] == (1,) and v.ndim == 4)
     head = 2 * 4 + 2
     kept = f"{total - first - head:,} of {total:,} weights kept"
-    record = f"adapted from spots: {kept}; kernels combined to the sequences flair in encoder_1_conv_1"
+    record = f"adapted from spots (licence: MIT): {kept}; kernels combined to the sequences flair in encoder_1_conv_1"
     assert segmenter.card.recipe.startswith(record)
     assert segmenter.card.recipe.endswith("drawn anew: logits; spots: r")
     assert record in caplog.text
     assert "drawn anew: logits; train it before you predict with it" in caplog.text
 
 
-def test_figures_are_not_inherited(folder):
+def test_only_the_origin_is_inherited(folder):
     segmenter = load_pretrained(folder, channels=1)
     assert segmenter.name == "spots-adapted"
     card = segmenter.card
-    assert (card.figures, card.patients, card.robustness) == ((), {}, ())
-    assert card.limits == "Not measured; the figures of spots are not its own."
-    assert (card.data, card.licence) == (CARD.data, CARD.licence)
+    assert card == Card(recipe=card.recipe)
+    assert "adapted from spots (licence: MIT): " in card.recipe
+    shown = str(card).splitlines()
+    for text in ("summary", "data", "split", "licence", "limits"):
+        assert f"{text}: not stated" in shown
     assert "Dice" not in repr(segmenter)
     assert (segmenter.threshold, segmenter.min_voxels) == (0.3, 2)
+
+
+def test_the_licence_of_the_first_origin_stays_visible(folder):
+    load_pretrained(folder, channels=1).save("once")
+    recipe = load_pretrained("once", classes=3).card.recipe
+    assert recipe.startswith("adapted from spots-adapted (licence: not stated): ")
+    assert "; spots-adapted: adapted from spots (licence: MIT): " in recipe
+    assert recipe.endswith("; spots: r")
+
+
+def test_an_adapted_release_claims_nothing_of_the_release():
+    text = str(load_pretrained("resunet-lgg", classes=2).card)
+    assert "adapted from resunet-lgg (licence: CC BY-NC-SA 4.0, as the masks that it was trained on)" in text
+    assert "77 train" not in text
+    assert "TCGA" not in text
+    assert "Dice" not in text
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,22 @@ import pytest
 import braintumorseg
 from braintumorseg import DataError, Segmentation, load_pretrained, make_study
 from braintumorseg.evaluation import Robustness, score
-from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, read_preset
+from braintumorseg.presets import Card
+from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.reader import read_preset
+from braintumorseg.presets.writer import replace_card
 from braintumorseg.zoo import write_card
-from braintumorseg.zoo.card_writer import CARD_FILE, FLIPPED, render_card
+from braintumorseg.zoo.card_markdown import render_card
 from braintumorseg.zoo.published import PUBLISHED
 
 BUNDLED = Path(braintumorseg.__file__).parent / "presets" / "weights"
 EVALUATED = [path.parent for path in sorted(BUNDLED.glob(f"*/{CARD_FILE}"))]
 
 
-def evaluated(name="resunet-lgg", level=120, seeds=(0, 1, 2)):
+def evaluated(name="resunet-lgg", level=120, seeds=(0, 1, 2), tta=False, precision="int8"):
     studies = [make_study(seed=seed, shape=(6, 64, 64)) for seed in seeds]
-    return score([(s, Segmentation(s.volume[..., 1] > level)) for s in studies], name=name)
+    pairs = [(s, Segmentation(s.volume[..., 1] > level, precision=precision)) for s in studies]
+    return score(pairs, name=name, tta=tta)
 
 
 def changed(name="resunet-lgg", seeds=(0, 1, 2)):
@@ -41,27 +45,38 @@ def folder(tmp_path):
 
 
 def test_the_card_is_what_was_measured(folder):
-    evaluation, flipped = evaluated(), evaluated("resunet-lgg with flips", 130)
+    evaluation, tta, other = evaluated(), evaluated(level=130, tta=True), evaluated(level=140, precision="float32")
     old = read_preset(folder).card
-    card = write_card(folder, "phantoms", evaluation, flipped=flipped, robustness=changed(), limits="Phantoms only.")
+    card = write_card(
+        folder,
+        "phantoms",
+        evaluation,
+        tta=tta,
+        other_precision=other,
+        robustness=changed(),
+        limits="Phantoms only.",
+    )
     assert read_preset(folder).card == card
     assert card == replace(
-        old, limits="Phantoms only.", figures=card.figures, patients=card.patients, robustness=card.robustness
+        old, limits="Phantoms only.", scores=card.scores, patients=card.patients, robustness=card.robustness
     )
 
     conventions = evaluation.conventions()
-    assert len(card.figures) == len(conventions) + 2
-    assert card.figures[0].convention == "mean over patients, whole volumes, every slice in"
+    assert len(card.scores) == len(conventions) + 4
+    assert card.scores[0].convention == "mean over patients, whole volumes, every slice in"
     by_text = conventions.set_index("counted")
-    for figure in card.figures[:-2]:
-        row = by_text.loc[figure.convention]
-        assert (figure.value, figure.low, figure.high) == pytest.approx(
-            (row["dice"], row["low"], row["high"]), abs=1e-4
-        )
-        assert (figure.measure, figure.data) == ("Dice", "3 phantoms")
-    dice = flipped.table["dice"]
-    assert [figure.value for figure in card.figures[-2:]] == pytest.approx([dice.mean(), dice.median()], abs=1e-4)
-    assert all(figure.convention.endswith(FLIPPED) for figure in card.figures[-2:])
+    for each in card.scores[:-4]:
+        row = by_text.loc[each.convention]
+        assert (each.value, each.low, each.high) == pytest.approx((row["dice"], row["low"], row["high"]), abs=1e-4)
+        assert (each.measure, each.data, each.tta, each.precision) == ("Dice", "3 phantoms", False, "int8")
+    for further, settings, found in (
+        (tta, (True, "int8"), card.scores[-4:-2]),
+        (other, (False, "float32"), card.scores[-2:]),
+    ):
+        dice = further.table["dice"]
+        assert [each.value for each in found] == pytest.approx([dice.mean(), dice.median()], abs=1e-4)
+        assert [each.convention for each in found] == [each.convention for each in card.scores[:2]]
+        assert {(each.tta, each.precision) for each in found} == {settings}
 
     table = evaluation.table.set_index("name")["dice"]
     assert list(card.patients) == table.sort_values().index.tolist()
@@ -82,24 +97,55 @@ def test_weights_and_all_else_stay(folder):
     assert {path.name for path in folder.iterdir()} == files | {CARD_FILE}
 
 
-def test_older_figures_do_not_survive(folder):
+def test_older_scores_do_not_survive(folder):
     write_card(folder, "phantoms", evaluated(), robustness=changed())
     card = write_card(folder, "others", evaluated(level=140))
     assert card.robustness == ()
-    assert {figure.data for figure in card.figures} == {"3 others"}
+    assert {each.data for each in card.scores} == {"3 others"}
+
+
+def test_an_empty_card_is_rendered_as_not_stated(folder):
+    preset = replace_card(folder, Card())
+    text = render_card(preset)
+    for line in (
+        "| Data | not stated |",
+        "| Split | not stated |",
+        "| Recipe | not stated |",
+        "| Licence | not stated |",
+    ):
+        assert line in text
+    assert text.splitlines()[2] == "not stated"
+    assert "## Limits\n\nnot stated\n" in text
+    assert "## Measured\n\nNothing was measured.\n" in text
+    assert "LGG" not in text
+
+
+def test_settings_that_nobody_recorded_are_rendered_as_not_stated(folder):
+    card = write_card(folder, "phantoms", evaluated(precision=None))
+    assert (card.scores[0].precision, card.scores[0].settings) == (None, "")
+    assert f"| {card.scores[0].convention} | not stated | 3 phantoms |" in (folder / CARD_FILE).read_text()
 
 
 def test_one_patient_has_no_interval(folder):
     card = write_card(folder, "phantom", evaluated(seeds=(0,)))
-    assert (card.figures[0].low, card.figures[0].interval) == (None, "")
+    assert (card.scores[0].low, card.scores[0].interval) == (None, "")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"evaluation": evaluated("other")}, "evaluation must be of 'resunet-lgg', .* got 'other'"),
-        ({"flipped": evaluated()}, "flipped must be of 'resunet-lgg with flips'"),
-        ({"flipped": evaluated("resunet-lgg with flips", seeds=(0, 1))}, "flipped must be of the patients of the eval"),
+        ({"evaluation": evaluated(tta=True)}, "evaluation must be one without test-time augmentation"),
+        ({"tta": evaluated()}, "tta must be one with test-time augmentation, .*; got one without it, in int8"),
+        ({"tta": evaluated(tta=True, precision="float32")}, "in the precision of the evaluation, int8; got .*float32"),
+        ({"tta": evaluated("other", tta=True)}, "tta must be of 'resunet-lgg', .* got 'other'"),
+        ({"tta": evaluated(seeds=(0, 1), tta=True)}, "tta must be of the patients of the evaluation"),
+        ({"other_precision": evaluated()}, "other_precision must be in another precision than the evaluation, int8"),
+        ({"other_precision": evaluated(precision=None)}, "other_precision must be in another .*; got None"),
+        (
+            {"other_precision": evaluated(precision="float32", tta=True)},
+            "other_precision must be one without test-time augmentation",
+        ),
         ({"robustness": changed("other")}, "robustness must be of 'resunet-lgg'"),
         ({"robustness": changed(seeds=(0, 1, 3))}, "robustness must be of the patients of the evaluation"),
     ],
@@ -127,7 +173,8 @@ def test_the_rendered_card_holds_everything(folder):
         assert part in text
     assert preset.sha256 in text
     assert f"{preset.parameters:,} weights" in text
-    assert f"| **{card.figures[0].value:.3f}** | {card.figures[0].interval} |" in text
+    headline = card.scores[0]
+    assert f"| Dice | **{headline.value:.3f}** | {headline.interval} | {headline.convention} | int8 |" in text
     assert text.count("**0.") == 1  # one headline
     assert "| only FLAIR | 0.870 | +0.030 | 0.02 |" in text
     assert "| my own | 0.950 | -0.050 |  |" in text
@@ -136,10 +183,10 @@ def test_the_rendered_card_holds_everything(folder):
     for published in PUBLISHED:
         assert f"| {' | '.join(published)} |" in text
     for line in text.splitlines():
-        assert not line.startswith("|") or line.count("|") in (3, 5)
+        assert not line.startswith("|") or line.count("|") in (3, 5, 7)
 
 
-def test_what_was_published_stands_beside_figures_on_the_same_dataset_alone(folder):
+def test_published_results_stand_beside_scores_on_the_same_dataset_alone(folder):
     write_card(folder, "phantoms", evaluated())
     assert "Buda" not in (folder / CARD_FILE).read_text().split("## Measured")[1]
 
@@ -152,18 +199,20 @@ def test_bundled_cards_are_their_data(folder):
 
 
 @pytest.mark.parametrize("folder", EVALUATED, ids=lambda folder: folder.name)
-def test_bundled_figures_fit_each_other(folder):
+def test_bundled_scores_fit_each_other(folder):
     """The card's form is that of an evaluation: its mean and median are those of its own patients."""
     card = load_pretrained(folder.name).card
     template = evaluated()
-    assert [each.convention for each in card.figures[:6]] == sorted(
-        template.conventions()["counted"], key=[each.convention for each in card.figures[:6]].index
+    assert [each.convention for each in card.scores[:6]] == sorted(
+        template.conventions()["counted"], key=[each.convention for each in card.scores[:6]].index
     )
     values = np.array(list(card.patients.values()))
-    mean, median = (
-        next(each for each in card.figures if each.convention == f"{name} over patients, whole volumes, every slice in")
-        for name in ("mean", "median")
-    )
+    mean, median = card.scores[:2]
+    assert [each.settings for each in card.scores] == ["int8"] * 6 + ["int8, test-time augmentation"] * 2 + [
+        "float32"
+    ] * 2
+    for first in (6, 8):
+        assert [each.convention for each in card.scores[first : first + 2]] == [mean.convention, median.convention]
     assert mean.value == pytest.approx(values.mean(), abs=2e-4)
     assert median.value == pytest.approx(np.median(values), abs=2e-4)
     assert mean.low < mean.value < mean.high

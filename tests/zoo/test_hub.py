@@ -12,7 +12,8 @@ import pytest
 from huggingface_hub import close_session, scan_cache_dir
 
 from braintumorseg import DataError, load_pretrained
-from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, build_model, read_preset, read_weights
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.reader import build_model, read_preset, read_weights
 from braintumorseg.zoo import hub_client
 from braintumorseg.zoo.hub import RECORD_FILE
 from zoo.hub_server import TOKEN

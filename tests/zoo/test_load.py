@@ -44,11 +44,11 @@ def test_bundled_preset_is_complete(name):
     assert all(
         getattr(card, field) for field in ("summary", "data", "split", "recipe", "licence", "intended_use", "limits")
     )
-    assert [figure.convention.split(",")[0] for figure in card.figures[:2]] == [
+    assert [score.convention.split(",")[0] for score in card.scores[:2]] == [
         "mean over patients",
         "median over patients",
     ]
-    assert all("every slice in" in figure.convention for figure in card.figures[:2])
+    assert all("every slice in" in score.convention for score in card.scores[:2])
 
 
 @pytest.mark.parametrize("name", list_pretrained().index)

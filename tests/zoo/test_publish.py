@@ -13,8 +13,9 @@ from huggingface_hub import HfApi, ModelCard, close_session
 
 import braintumorseg
 from braintumorseg import DataError, load_pretrained
-from braintumorseg.presets import Card, Figure, Pin
-from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, read_preset
+from braintumorseg.presets import Card, Pin, Score
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.reader import read_preset
 from braintumorseg.zoo import push_to_hub
 from braintumorseg.zoo.hub_card import render_hub_card
 from command_line import run
@@ -122,10 +123,10 @@ def test_licence_in_the_hub_s_spelling(tiny, licence, expected):
 
 def test_texts_of_a_card_can_t_break_its_metadata(tiny):
     preset = read_preset(tiny)
-    figure = Figure("Dice: [x]", "a\n---\nlicense: mit", "'\"{}", 0.5)
-    data = ModelCard(render_hub_card(replace(preset, card=replace(preset.card, figures=(figure,))), REPO)).data
+    score = Score("Dice: [x]", "a\n---\nlicense: mit", "'\"{}", 0.5)
+    data = ModelCard(render_hub_card(replace(preset, card=replace(preset.card, scores=(score,))), REPO)).data
     assert data.license == "cc-by-4.0"
-    assert data.eval_results[0].metric_args == {"convention": figure.convention}
+    assert data.eval_results[0].metric_args == {"convention": score.convention, "tta": False}
 
 
 @pytest.mark.parametrize(
@@ -134,13 +135,13 @@ def test_texts_of_a_card_can_t_break_its_metadata(tiny):
         (None, "no card"),
         ({"licence": " "}, "a card without licence"),
         ({"licence": "not stated"}, "a card without licence"),
-        ({"figures": ()}, "a card without figures"),
+        ({"scores": ()}, "a card without scores"),
     ],
 )
-def test_without_licence_or_figures_nothing_is_sent(writing, segmenter, card, lacking):
+def test_without_licence_or_scores_nothing_is_sent(writing, segmenter, card, lacking):
     segmenter.card = None if card is None else replace(segmenter.card, **card)
     with pytest.raises(
-        ValueError, match=f"segmenter must be one whose card states a licence and has figures; got {lacking}"
+        ValueError, match=f"segmenter must be one whose card states a licence and has scores; got {lacking}"
     ):
         push_to_hub(segmenter, REPO)
     assert writing.requests == []

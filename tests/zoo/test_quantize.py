@@ -20,14 +20,9 @@ from braintumorseg import (
 )
 from braintumorseg.evaluation import Evaluation, score
 from braintumorseg.presets import Card, bundled, verify_pretrained
-from braintumorseg.presets.preset import (
-    CONFIG_FILE,
-    INT8_FILE,
-    WEIGHTS_FILE,
-    read_network,
-    read_preset,
-    write_quantization,
-)
+from braintumorseg.presets.preset import CONFIG_FILE, INT8_FILE, WEIGHTS_FILE
+from braintumorseg.presets.reader import read_network, read_preset
+from braintumorseg.presets.writer import replace_quantization
 from braintumorseg.runtimes import onnxruntime, openvino
 from braintumorseg.runtimes.network import Network
 from braintumorseg.runtimes.quantization import KERNEL_LEVEL, LEVELS, check_quantization, quantize_kernel
@@ -62,7 +57,7 @@ def quantized(tmp_path_factory, studies):
     segmenter = tiny()
     folder = segmenter.save(tmp_path_factory.mktemp("presets") / "mine")
     images = [image for study in studies[:2] for image in segmenter.preprocessing.apply(study).images]
-    write_quantization(folder, observe(segmenter.network(), images))
+    replace_quantization(folder, observe(segmenter.network(), images))
     return folder
 
 
@@ -186,17 +181,18 @@ def test_it_is_saved_with_the_weights_that_it_belongs_to_alone(quantized, tmp_pa
     assert not (tmp_path / "same" / INT8_FILE).exists()
 
 
-def test_card_has_the_figures_of_both_precisions(quantized, studies, tmp_path):
+def test_card_has_the_scores_of_both_precisions(quantized, studies, tmp_path):
     folder = load_pretrained(quantized).save(tmp_path / "mine")
     segmenter = load_pretrained(folder)
     own, other = evaluate(segmenter, studies[2:]), evaluate(segmenter, studies[2:], precision="float32")
-    card = write_card(folder, "phantoms", own, other=other)
-    assert card.figures[-2].convention.endswith("; float32 instead of int8")
-    assert card.figures[-2].value == round(other.table["dice"].mean(), 4)
+    assert (own.segmenter, own.precision, other.segmenter, other.precision) == ("mine", "int8", "mine", "float32")
+    card = write_card(folder, "phantoms", own, other_precision=other)
+    assert [score.precision for score in card.scores] == ["int8"] * (len(card.scores) - 2) + ["float32"] * 2
+    assert card.scores[-2].value == round(other.table["dice"].mean(), 4)
     assert "int8 on CPUs" in (folder / "CARD.md").read_text()
     assert load_pretrained(folder).precision == "int8"
-    with pytest.raises(ValueError, match="other must be of 'mine in float32'"):
-        write_card(folder, "phantoms", own, other=own)
+    with pytest.raises(ValueError, match="other_precision must be in another precision than the evaluation, int8"):
+        write_card(folder, "phantoms", own, other_precision=own)
 
 
 def damage_bytes(folder):

@@ -18,12 +18,10 @@ from braintumorseg import (
     list_pretrained,
     load_pretrained,
 )
-from braintumorseg.presets import Card, Drop, Figure, bundled
+from braintumorseg.presets import Card, Drop, Score, bundled
 from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 
-CARD = Card(
-    "s", "d", "p", "r", "l", "i", "x", (Figure("Dice", "m", "p", 0.5, 0.4),), {"a": 0.5}, (Drop("c", 0.5, 0.1),)
-)
+CARD = Card("s", "d", "p", "r", "l", "i", "x", (Score("Dice", "m", "p", 0.5, 0.4),), {"a": 0.5}, (Drop("c", 0.5, 0.1),))
 
 
 def make(seed=0, **options):
@@ -63,8 +61,8 @@ def test_a_released_preset_is_written_as_it_was(name):
 def test_without_a_card_nothing_is_stated():
     card = load_pretrained(make(card=None).save("mine")).card
     assert card == Card()
-    assert {card.data, card.licence, card.recipe} == {"not stated"}
-    assert card.figures == ()
+    assert {card.data, card.licence, card.recipe} == {""}
+    assert card.scores == ()
 
 
 def test_trained_weights_are_those_that_are_saved(phantom):
@@ -107,13 +105,15 @@ def test_the_card_of_what_is_overwritten_does_not_stay():
 def test_a_full_disk_leaves_the_old_preset(monkeypatch, failing):
     make().save("mine")
     before = contents("mine")
-    write = Path.write_bytes if failing == WEIGHTS_FILE else Path.write_text
+    write = Path.write_bytes
 
-    def full(path, data, **options):
-        write(path, data[: len(data) // 2], **options)
-        raise OSError(28, "No space left on device")
+    def full(path, data):
+        if path.name.endswith(failing):
+            write(path, data[: len(data) // 2])
+            raise OSError(28, "No space left on device")
+        return write(path, data)
 
-    monkeypatch.setattr(Path, write.__name__, full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match=r"can't be written \(No space left on device\)"):
         make(seed=1).save("mine", overwrite=True)
     assert contents("mine") == before

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 
 from braintumorseg import Preprocessing, build_resunet
-from braintumorseg.presets import Card, Figure
-from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, write_preset
+from braintumorseg.presets import Card, Score
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.writer import write_preset
 
 NAME = "hf://owner/tiny"
 """Where the fixture ``commit`` publishes it."""
@@ -20,7 +21,7 @@ CARD = Card(
     licence="CC BY 4.0",
     intended_use="tests",
     limits="phantoms alone",
-    figures=(Figure("Dice", "mean over patients", "3 phantoms", 0.75, 0.5, 0.875),),
+    scores=(Score("Dice", "mean over patients", "3 phantoms", 0.75, 0.5, 0.875),),
 )
 
 

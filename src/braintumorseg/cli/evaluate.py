@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from braintumorseg.evaluation import Evaluation
 
 _EXAMPLES = ("best", "median", "worst")
-_FLIPPED = "with_flips.json"
+_TTA = "with_tta.json"
 _ROBUSTNESS = ("robustness.csv", "robustness.json")
 
 
@@ -82,7 +82,9 @@ def evaluate(
     output: Annotated[Path, typer.Option("-o", "--out", help="Folder of the results.")],
     split: Annotated[Part | None, typer.Option(help="Patients of the LGG dataset; val if not given.")] = None,
     preset: Preset = "resunet-lgg",
-    flips: Annotated[bool, typer.Option("--flips", help="Measure with mirror images too, and compare.")] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Measure with test-time augmentation (mirror images) too, and compare.")
+    ] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Measure what is lost where the studies are changed.")
     ] = False,
@@ -96,9 +98,9 @@ def evaluate(
     if card and not Path(preset, "braintumorseg.json").is_file():
         fail(f"--card: writes into the folder of a preset; --preset {preset} is not one", USAGE)
     studies = _Studies.find(data, split)
-    _check_free(output, flips=flips, robustness=robustness, overwrite=overwrite)
+    _check_free(output, tta=tta, robustness=robustness, overwrite=overwrite)
     if card and (precision is not None or engine is not Engine.auto):
-        fail("--card: has the figures of what the preset does by itself; leave out --engine and --precision", USAGE)
+        fail("--card: measures the preset with its own settings; leave out --engine and --precision", USAGE)
     segmenter = load(preset, engine, precision)
     with silent_native_code():
         _ = bts.evaluate, bts.evaluation.measure_robustness  # frameworks greet at their first import
@@ -112,30 +114,29 @@ def evaluate(
     _draw_examples(segmenter, studies, evaluation, output, overwrite=overwrite)
     _print_patients(evaluation)
     _print(str(evaluation))
-    flipped = changed = None
-    if flips:
-        flipped = measure(_shown(studies, "with flips"), flips=True, precision=in_precision)
-        flipped.to_json(output / _FLIPPED, overwrite=overwrite)
-        _print(f"{flipped.segmenter}: {flipped.summary()}\n{bts.evaluation.compare(evaluation, flipped)}")
-    other = None
-    if card and segmenter.precision == "int8":
+    augmented = other = changed = None
+    if tta:
+        augmented = measure(_shown(studies, "with mirror images"), tta=True, precision=in_precision)
+        augmented.to_json(output / _TTA, overwrite=overwrite)
+        _print(f"{augmented.label}: {augmented.summary()}\n{bts.evaluation.compare(evaluation, augmented)}")
+    if card and evaluation.precision == "int8":
         other = measure(_shown(studies, "in float32"), precision="float32")
-        _print(f"{other.segmenter}: {other.summary()}\n{bts.evaluation.compare(other, evaluation)}")
+        _print(f"{other.label}: {other.summary()}\n{bts.evaluation.compare(other, evaluation)}")
     if robustness:
         changed = bts.evaluation.measure_robustness(segmenter, _shown(studies, "changing"))
         changed.to_csv(output / _ROBUSTNESS[0], overwrite=overwrite)
         changed.to_json(output / _ROBUSTNESS[1], overwrite=overwrite)
         _print(str(changed))
     if card:
-        bts.zoo.write_card(preset, studies.called, evaluation, flipped=flipped, other=other, robustness=changed)
+        bts.zoo.write_card(preset, studies.called, evaluation, tta=augmented, other_precision=other, robustness=changed)
         _print(f"card: {Path(preset) / 'CARD.md'}")
     _print(f"tables and pictures: {output}")
 
 
-def _check_free(output: Path, *, flips: bool, robustness: bool, overwrite: bool) -> None:
+def _check_free(output: Path, *, tta: bool, robustness: bool, overwrite: bool) -> None:
     """Refuse before the work what would fail after it."""
     names = ["patients.csv", "evaluation.json", "summary.txt", "dice.png", *(f"{kind}.png" for kind in _EXAMPLES)]
-    names += [_FLIPPED] * flips + list(_ROBUSTNESS) * robustness
+    names += [_TTA] * tta + list(_ROBUSTNESS) * robustness
     check_free((output / name for name in names), overwrite=overwrite)
 
 
@@ -159,7 +160,7 @@ def _print_patients(evaluation: Evaluation) -> None:
     """Print each patient's main measures, the lowest Dice first."""
     lengths, volumes = (" or ".join(evaluation.table[column].unique()) for column in ("length_unit", "volume_unit"))
     table = Table(
-        title=f"{evaluation.segmenter}, each patient over the whole volume, every slice in",
+        title=f"{evaluation.label}, each patient over the whole volume, every slice in",
         caption=f"HD95 in {lengths}, tumour in {volumes}",
         title_justify="left",
         caption_justify="left",

@@ -61,9 +61,8 @@ def train(
     training, judges = _studies(data, validation)
     err.print(f"{config.name}: {len(training)} patients to train on, {len(judges)} to validate on", highlight=False)
     segmenter = bts.train(config, training, judges, output, cache=cache, strategy=strategy.value)
-    figures = segmenter.card.figures if segmenter.card else ()
-    for figure in figures:
-        out.print(str(figure), highlight=False, soft_wrap=True)
+    for score in segmenter.card.scores if segmenter.card else ():
+        out.print(str(score), highlight=False, soft_wrap=True)
     kind = "best" if judges else "last"
     out.print(f"weights: {output / kind}\ncurves: {output / 'curves.png'}", highlight=False, soft_wrap=True)
 

@@ -55,11 +55,10 @@ def train_slice_classifier(
     found = bts.evaluation.classify_slices(scored, by=slice_classifier.name)
     low, high = found.auc_interval()
     where = f"{len(found.table)} slices of {len(parts[Part.val])} val patients of the LGG dataset"
-    figures = (
-        bts.presets.Figure("ROC AUC", "slices", where, round(found.auc, 4), round(low, 4), round(high, 4)),
-        bts.presets.Figure(
-            "Accuracy", "slices, at the threshold that was chosen on them", where, round(found.accuracy, 4)
-        ),
+    accuracy = "slices, at the threshold that was chosen on them"
+    scores = (
+        bts.presets.Score("ROC AUC", "slices", where, round(found.auc, 4), round(low, 4), round(high, 4)),
+        bts.presets.Score("Accuracy", accuracy, where, round(found.accuracy, 4)),
     )
     trained = segmenter.card or bts.presets.Card()
     slice_classifier.threshold = found.threshold
@@ -68,7 +67,7 @@ def train_slice_classifier(
         data=trained.data,
         split=trained.split,
         licence=trained.licence,
-        figures=figures,
+        scores=tuple(replace(score, precision="float32") for score in scores),
     )
     slice_classifier.save(output, overwrite=overwrite)
     out.print(

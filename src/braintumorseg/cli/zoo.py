@@ -35,7 +35,9 @@ def list_(
         table.title, table.title_justify, table.title_style = escape(str(name)), "left", "bold"
         for fact, text in {
             "  task": row["task"],
-            "  parameters": f"{row['parameters']:,} ({row['megabytes']:g} MB)",
+            "  parameters": "not known here"
+            if row.isna()["parameters"]
+            else f"{row['parameters']:,} ({row['megabytes']:g} MB)",
             "  input": row["input"],
             "  Dice": dice if row["convention"] else "not measured",
             "  licence": row["licence"],

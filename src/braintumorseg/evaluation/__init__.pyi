@@ -18,5 +18,5 @@ from .slices import classify_slices as classify_slices
 from .slices import roc_auc as roc_auc
 from .slices import slice_scores as slice_scores
 from .slices import write_slice_classification as write_slice_classification
+from .summary import Summary as Summary
 from .table import Evaluation as Evaluation
-from .table import Summary as Summary

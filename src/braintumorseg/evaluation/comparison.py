@@ -17,8 +17,8 @@ class Comparison:
     """The second segmenter against the first, patient by patient, over whole volumes, every slice in.
 
     Attributes:
-        first: Name of the first segmenter.
-        second: Name of the second.
+        first: Name of the first segmenter, with the settings of its prediction.
+        second: The same of the second.
         measure: What was compared; more is better.
         patients: Number of patients.
         difference: Mean over patients of second minus first.
@@ -96,8 +96,8 @@ def compare(
     differences = (other[measure] - one[measure]).to_numpy(np.float64)
     low, high = bootstrap_interval(differences, resamples=resamples, seed=seed)
     return Comparison(
-        first=first.segmenter,
-        second=second.segmenter,
+        first=first.label,
+        second=second.label,
         measure=measure,
         patients=len(differences),
         difference=float(differences.mean()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def evaluate(
     studies: Iterable[Study | str | PathLike[str]],
     *,
     institutions: Institutions | None = None,
-    flips: bool = False,
+    tta: bool = False,
     engine: Engine = "auto",
     precision: Precision | None = None,
 ) -> Evaluation:
@@ -37,10 +37,9 @@ def evaluate(
         studies: ``Study`` objects, or paths that ``read_study`` takes; they are read one after the other, so that one is
             in memory at a time. Each has a mask. A sequence counts as missing where the ``Study`` does not list it.
         institutions: Where each patient was imaged, by the study's name, if known.
-        flips: Whether to predict each slice as its mirror image too; see :meth:`Segmenter.predict`. The evaluation's name
-            then says so.
-        engine: What runs the network; see :meth:`Segmenter.predict`.
-        precision: What it computes in; the evaluation's name says so where it is given.
+        tta: Whether to predict each slice as its mirror image too; see :meth:`Segmenter.predict`.
+        engine: The runtime of the network; see :meth:`Segmenter.predict`.
+        precision: The network's precision; ``segmenter.precision`` if not given. The evaluation records the one that was used.
 
     Raises:
         DataError: If a study can't be read or has no mask, or two have the same name; the message names it.
@@ -58,15 +57,18 @@ def evaluate(
     def predict(item: Study | str | PathLike[str]) -> _Measured:
         study = item if isinstance(item, Study) else read_study(item)
         truth = _truth(study, study.name if isinstance(item, Study) else item)  # before the time of a prediction
-        found = segmenter.predict(study, flips=flips, engine=engine, precision=precision)
-        return _measure(study, truth, found.mask)
+        found = segmenter.predict(study, flips=tta, engine=engine, precision=precision)
+        return _measure(study, truth, found)
 
-    name = segmenter.name + " with flips" * flips + (f" in {precision}" if precision else "")
-    return _collect(map(predict, studies), name, institutions)
+    return _collect(map(predict, studies), segmenter.name, institutions, tta=tta)
 
 
 def score(
-    pairs: Iterable[tuple[Study, Segmentation]], *, name: str = "segmenter", institutions: Institutions | None = None
+    pairs: Iterable[tuple[Study, Segmentation]],
+    *,
+    name: str = "segmenter",
+    institutions: Institutions | None = None,
+    tta: bool = False,
 ) -> Evaluation:
     """Measure segmentations that exist already, such as those of a cross-validation or of another program.
 
@@ -74,6 +76,7 @@ def score(
         pairs: Each study, with its mask, and what was found in it, on the same grid.
         name: What to call their maker.
         institutions: Where each patient was imaged, by the study's name, if known.
+        tta: Whether they were made with test-time augmentation; the precision is that of the segmentations.
 
     Raises:
         DataError: If a study has no mask, or two have the same name; the message names it.
@@ -90,14 +93,15 @@ def score(
 
     def check(pair: tuple[Study, Segmentation]) -> _Measured:
         study, segmentation = pair
-        return _measure(study, _truth(study, study.name), segmentation.mask)
+        return _measure(study, _truth(study, study.name), segmentation)
 
-    return _collect(map(check, pairs), name, institutions)
+    return _collect(map(check, pairs), name, institutions, tta=tta)
 
 
 class _Measured(NamedTuple):
     row: dict[str, Any]
     slices: pd.DataFrame
+    precision: str | None
 
 
 def _truth(study: Study, called: object) -> NDArray[np.bool_]:
@@ -107,7 +111,8 @@ def _truth(study: Study, called: object) -> NDArray[np.bool_]:
     return study.mask
 
 
-def _measure(study: Study, truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> _Measured:
+def _measure(study: Study, truth: NDArray[np.bool_], segmentation: Segmentation) -> _Measured:
+    found = segmentation.mask
     missing = [sequence for sequence in SEQUENCES if sequence not in study.sequences]
     measures = measure(truth, found, study.spacing).to_dict()
     row = {
@@ -120,20 +125,23 @@ def _measure(study: Study, truth: NDArray[np.bool_], found: NDArray[np.bool_]) -
         key: np.count_nonzero(mask, axis=(1, 2))
         for key, mask in (("true", truth), ("predicted", found), ("shared", truth & found))
     }
-    return _Measured(row, pd.DataFrame({"name": study.name, "slice": np.arange(len(truth)), **counts}))
+    slices = pd.DataFrame({"name": study.name, "slice": np.arange(len(truth)), **counts})
+    return _Measured(row, slices, segmentation.precision)
 
 
-def _collect(results: Iterable[_Measured], name: str, institutions: Institutions | None) -> Evaluation:
+def _collect(results: Iterable[_Measured], name: str, institutions: Institutions | None, *, tta: bool) -> Evaluation:
     rows: dict[str, dict[str, Any]] = {}
-    slices = []
-    for row, counts in results:
+    slices, precisions = [], set()
+    for row, counts, precision in results:
         patient = row["name"]
         if patient in rows:
             msg = f"{patient}: comes twice; an evaluation needs one study a patient, each of its own name"
             raise DataError(msg)
         rows[patient] = {"name": patient, "institution": (institutions or {}).get(patient, NOT_GIVEN), **row}
         slices.append(counts)
+        precisions.add(precision)
     if not rows:
         msg = wrong("studies", "at least one", "none")
         raise ValueError(msg)
-    return Evaluation(name, pd.DataFrame(list(rows.values())), pd.concat(slices))
+    one = cast("Precision | None", precisions.pop()) if len(precisions) == 1 else None  # not recorded, or several
+    return Evaluation(name, pd.DataFrame(list(rows.values())), pd.concat(slices), tta, one)

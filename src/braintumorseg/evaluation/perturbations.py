@@ -144,8 +144,8 @@ def zoom(study: Study, factor: float) -> Study:
 
 CHANGES: Mapping[str, Change] = {
     "only FLAIR": partial(keep_sequences, names=("flair",)),
-    "FLAIR and t1ce": partial(keep_sequences, names=("flair", "t1ce")),
-    "FLAIR and t1": partial(keep_sequences, names=("t1", "flair")),
+    "FLAIR and T1ce": partial(keep_sequences, names=("flair", "t1ce")),
+    "FLAIR and T1": partial(keep_sequences, names=("t1", "flair")),
     "skull removed, background 0": partial(strip_skull, background="zero"),
     "skull removed, background minimum": partial(strip_skull, background="minimum"),
     "air added": add_air,

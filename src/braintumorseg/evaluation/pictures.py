@@ -38,7 +38,7 @@ def plot_dice(evaluation: Evaluation) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.6, len(values) - 0.4)
     axes.set_xlabel("Dice of each patient, whole volume, every slice in")
-    axes.set_title(f"{evaluation.segmenter}: {len(values)} patients")
+    axes.set_title(f"{evaluation.label}: {len(values)} patients")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -1,4 +1,4 @@
-"""The result of an evaluation: one row a patient, and the figures that follow from the rows."""
+"""The record of an evaluation: one row per patient, the settings of the prediction, and all that follows from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import pandas as pd
 from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg._core.files import replacing
 from braintumorseg.evaluation.conventions import HEADLINE, count_conventions
-from braintumorseg.evaluation.intervals import RESAMPLES, bootstrap_interval
+from braintumorseg.evaluation.intervals import RESAMPLES
+from braintumorseg.evaluation.summary import Summary, count_patients, summarise
+from braintumorseg.presets.scores import check_settings, describe_settings
+from braintumorseg.runtimes.choice import Precision
 
 OVERLAPS = ("dice", "iou", "precision", "recall", "lesion_sensitivity", "lesion_precision", "lesion_f1")
 """Columns of shares, 0 to 1, more is better: what can be summarised and compared."""
@@ -26,57 +29,23 @@ _TEXTS = ("name", "institution", "missing_sequences", "length_unit", "volume_uni
 _SLICES = ("name", "slice", "true", "predicted", "shared")
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One measure over patients: each has one value, over the whole volume, every slice in.
-
-    Attributes:
-        measure: The column, such as ``"dice"``.
-        patients: Number of patients.
-        mean: Mean over patients.
-        median: Median over patients.
-        lower_quartile: 25th percentile over patients, interpolated linearly.
-        upper_quartile: 75th percentile.
-        low: Lower end of the 95 % bootstrap interval of the mean (percentile method); NaN for a single patient.
-        high: Upper end.
-        resamples: Draws of patients behind the interval.
-        seed: Seed of the draws.
-    """
-
-    measure: str
-    patients: int
-    mean: float
-    median: float
-    lower_quartile: float
-    upper_quartile: float
-    low: float
-    high: float
-    resamples: int
-    seed: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.measure}, per patient over whole volumes, every slice in, {_count(self.patients)}: "
-            f"mean {self.mean:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}, percentile bootstrap of "
-            f"{self.resamples} resamples of patients), median {self.median:.3f}, "
-            f"quartiles {self.lower_quartile:.3f} and {self.upper_quartile:.3f}"
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How well a segmenter did, patient by patient; made by :func:`evaluate`, :func:`score` or :meth:`from_json`.
 
     Attributes:
-        segmenter: The segmenter's name.
+        segmenter: The segmenter's name, without the settings of the prediction.
         table: One row a patient: ``name``, ``institution`` (or ``"not given"``), ``missing_sequences`` (``"none"``, or
             names joined by a comma), ``slices``, and every measure of :class:`Measures`; the tumour's size is
             ``true_volume``, in ``volume_unit``.
         slices: One row a slice: ``name``, ``slice`` (from 0), and the numbers of voxels that are ``true``, ``predicted`` and
             ``shared``.
+        tta: Whether predictions were the mean of each slice's and its mirror image's (test-time augmentation).
+        precision: The network's precision; ``None`` if not recorded.
 
     Raises:
-        ValueError: If a column is missing, there is no patient, a name comes twice, or the two tables differ in patients.
+        ValueError: If a column is missing, there is no patient, a name comes twice, or the two tables differ in patients; if
+            there is no such precision.
 
     Examples:
         >>> from braintumorseg import Segmentation, make_study
@@ -91,8 +60,11 @@ class Evaluation:
     segmenter: str
     table: pd.DataFrame
     slices: pd.DataFrame
+    tta: bool = False
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
+        check_settings(self.tta, self.precision)
         for name, frame, needed in (("table", self.table, (*_TEXTS, *OVERLAPS)), ("slices", self.slices, _SLICES)):
             absent = [column for column in needed if column not in frame]
             if absent:
@@ -110,6 +82,12 @@ class Evaluation:
             msg = wrong("slices", "of the patients of the table", "others")
             raise ValueError(msg)
 
+    @property
+    def label(self) -> str:
+        """The segmenter's name with the settings of the prediction, such as ``"unet-lgg (int8)"``."""
+        settings = describe_settings(self.tta, self.precision)
+        return f"{self.segmenter} ({settings})" if settings else self.segmenter
+
     def summary(self, measure: str = "dice", *, resamples: int = RESAMPLES, seed: int = 0) -> Summary:
         """Summarise one measure over the patients.
 
@@ -122,7 +100,7 @@ class Evaluation:
             ValueError: If there is no such measure.
         """
         check_in("measure", measure, OVERLAPS)
-        return _summarise(measure, self.table[measure], resamples, seed)
+        return summarise(measure, self.table[measure], resamples, seed)
 
     def by(self, column: str, measure: str = "dice", *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
         """Summarise one measure for each group of patients.
@@ -144,7 +122,7 @@ class Evaluation:
         check_in("measure", measure, OVERLAPS)
         groups = self._sizes() if column == "tumour_size" else self.table[column]
         rows = {
-            group: vars(_summarise(measure, values, resamples, seed))
+            group: vars(summarise(measure, values, resamples, seed))
             for group, values in self.table[measure].groupby(groups, sort=True, observed=True)
         }
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(column)
@@ -186,7 +164,7 @@ class Evaluation:
         return path
 
     def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write everything, with the figures that follow for readers; infinite distances are the text ``"inf"``.
+        """Write everything, with the summaries for readers; infinite distances are the text ``"inf"``.
 
         Raises:
             DataError: If the file exists and may not be replaced, or can't be written.
@@ -194,6 +172,8 @@ class Evaluation:
         path = Path(path)
         record = {
             "segmenter": self.segmenter,
+            "tta": self.tta,
+            "precision": self.precision,
             "dice": self.conventions().reset_index().to_dict("records"),
             "summary": vars(self.summary()),
             "groups": {column: frame.reset_index().to_dict("records") for column, frame in self._groups().items()},
@@ -216,7 +196,8 @@ class Evaluation:
             table = pd.DataFrame(record["patients"])
             for column in table.columns.difference(list(_TEXTS)):
                 table[column] = pd.to_numeric(table[column])
-            return cls(str(record["segmenter"]), table, pd.DataFrame(record["slices"]))
+            slices = pd.DataFrame(record["slices"])
+            return cls(str(record["segmenter"]), table, slices, record["tta"], record["precision"])
         except OSError as error:
             msg = f"{path}: can't be read ({error.strerror or error})"
             raise DataError(msg) from error
@@ -226,8 +207,8 @@ class Evaluation:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.segmenter} on {_count(len(self.table))}. Dice by convention, with 95 % intervals (percentile bootstrap of "
-            f"{RESAMPLES} resamples of patients):"
+            f"{self.label} on {count_patients(len(self.table))}. Dice by convention, with 95 % intervals (percentile bootstrap "
+            f"of {RESAMPLES} resamples of patients):"
         ]
         for key, row in self.conventions().iterrows():
             mark = "; the headline" if key == HEADLINE else ""
@@ -240,9 +221,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         mean = self.table["dice"].mean()
-        return (
-            f"Evaluation of {self.segmenter!r}: {_count(len(self.table))}, mean of their whole-volume Dice {mean:.3f}"
-        )
+        return f"Evaluation of {self.label!r}: {count_patients(len(self.table))}, mean of their whole-volume Dice {mean:.3f}"
 
     def _groups(self) -> dict[str, pd.DataFrame]:
         """Summarise the Dice by every column that groups; tumours in different units are not compared in size."""
@@ -259,16 +238,6 @@ class Evaluation:
         return pd.Series(
             pd.Categorical.from_codes(thirds, dtype=pd.CategoricalDtype(["small", "medium", "large"], ordered=True))
         )
-
-
-def _summarise(measure: str, values: pd.Series[Any], resamples: int, seed: int) -> Summary:
-    lower, median, upper = (float(value) for value in np.quantile(values, [0.25, 0.5, 0.75]))
-    low, high = bootstrap_interval(values, resamples=resamples, seed=seed)
-    return Summary(measure, len(values), float(values.mean()), median, lower, upper, low, high, resamples, seed)
-
-
-def _count(patients: int) -> str:
-    return f"{patients} {'patient' if patients == 1 else 'patients'}"
 
 
 def _plain(value: Any) -> Any:

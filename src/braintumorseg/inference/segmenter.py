@@ -20,7 +20,8 @@ from braintumorseg.inference.stages import Prediction
 from braintumorseg.io import read_study
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.card import Card
-from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_preset, write_quantization
+from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.writer import write_preset
 from braintumorseg.runtimes.choice import ENGINES, PRECISIONS, Engine, Precision, gpu_is_there
 from braintumorseg.runtimes.network import Network, weights_of
 from braintumorseg.study import SEQUENCES, Segmentation, Study
@@ -273,9 +274,8 @@ class Segmenter:
             threshold=self.threshold,
             min_voxels=self.min_voxels,
             card=self.card or Card(),
+            quantization=self.network().quantization if self.precision == "int8" else None,
         )
-        write_quantization(folder, self.network().quantization if self.precision == "int8" else None)
-        (folder / CARD_FILE).unlink(missing_ok=True)
         return folder
 
     def export(
@@ -325,16 +325,16 @@ class Segmenter:
                 "preprocessing": self.preprocessing.get_config(),
                 "threshold": self.threshold,
                 "min_voxels": self.min_voxels,
-                "licence": self.card.licence if self.card else "not stated",
+                "licence": (self.card or Card()).stated("licence"),
             },
             overwrite=overwrite,
         )
         return written
 
     def __repr__(self) -> str:
-        figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""
+        score = f"; {self.card.scores[0]}" if self.card and self.card.scores else ""
         size = self.preprocessing.size
-        return f"Segmenter {self.name!r}: {', '.join(self.preprocessing.sequences)} at {size}x{size}{figure}"
+        return f"Segmenter {self.name!r}: {', '.join(self.preprocessing.sequences)} at {size}x{size}{score}"
 
 
 def _run_suspect(

@@ -17,7 +17,9 @@ from braintumorseg._core.files import check_free
 from braintumorseg._core.optional import lazy
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.card import Card
-from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE, build_model, read_preset, read_weights, write_preset
+from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.reader import build_model, read_preset, read_weights
+from braintumorseg.presets.writer import write_preset
 from braintumorseg.runtimes.network import weights_of
 from braintumorseg.study import Study
 
@@ -136,8 +138,8 @@ class SliceClassifier:
         return folder
 
     def __repr__(self) -> str:
-        figure = f"; {self.card.figures[0]}" if self.card and self.card.figures else ""
-        return f"SliceClassifier {self.name!r}: slices at {self.preprocessing.size}x{self.preprocessing.size}{figure}"
+        score = f"; {self.card.scores[0]}" if self.card and self.card.scores else ""
+        return f"SliceClassifier {self.name!r}: slices at {self.preprocessing.size}x{self.preprocessing.size}{score}"
 
 
 def load_slice_classifier(name: str | PathLike[str] = "resunet-lgg-slices") -> SliceClassifier:

@@ -1,4 +1,4 @@
-"""The presets that come with the package: what they are, and whether their files are whole."""
+"""The pretrained models that have a name: those in the package, and those pinned on the Hub."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import numpy as np
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.optional import lazy
-from braintumorseg.presets.card import Figure
-from braintumorseg.presets.preset import Preset, read_network, read_preset
+from braintumorseg.presets.card import NOT_STATED
+from braintumorseg.presets.pins import PINS
+from braintumorseg.presets.preset import Preset
+from braintumorseg.presets.reader import read_network, read_preset
+from braintumorseg.presets.scores import Score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,11 +24,31 @@ _pandas = lazy("pandas")  # prediction needs none of it
 
 BUNDLED = Path(__file__).with_name("weights")
 
+_PINNED: dict[str, object] = {  # the row of a preset that is on the Hub alone
+    "dice": math.nan,
+    "interval": "",
+    "parameters": None,
+    "megabytes": math.nan,
+    "input": NOT_STATED,
+    "task": NOT_STATED,
+    "convention": "",
+    "settings": "",
+    "measured_on": "",
+    "licence": NOT_STATED,
+    "source": "hub",
+}
+
 
 def bundled_presets(pattern: str | None = None) -> dict[str, Path]:
     """Return the folder of each bundled preset by its name, all or those whose name fits."""
     folders = sorted(path for path in BUNDLED.iterdir() if path.is_dir())
     return {folder.name: folder for folder in folders if fnmatchcase(folder.name, pattern or "*")}
+
+
+def known_names(pattern: str | None = None) -> list[str]:
+    """Return the names of bundled presets and of presets pinned on the Hub, sorted, all or those that fit."""
+    pinned = {name for name in PINS if fnmatchcase(name, pattern or "*")}
+    return sorted(bundled_presets(pattern).keys() | pinned)
 
 
 def list_pretrained(pattern: str | None = None) -> pd.DataFrame:
@@ -35,10 +58,21 @@ def list_pretrained(pattern: str | None = None) -> pd.DataFrame:
         pattern: Lists only names that fit, such as ``"*-small"`` (``*``, ``?`` and ``[...]`` as in file names).
 
     Returns:
-        One row a preset, by name: ``dice``, the headline of the card, with its 95 % ``interval``; ``parameters``, their
-        number; ``megabytes`` of the weights; ``input``, the sequences and the size of the model's images; ``task``, what
-        is found in what; the ``convention`` that the Dice was counted by, and what it was ``measured_on``; ``licence``
-        of the weights; ``source``.
+        One row per preset, indexed by name. Of a preset that is on the Hub alone, only name and source are known here.
+
+        ==============  ==================================================================================
+        ``dice``        headline of the card; NaN if not known
+        ``interval``    its 95 % interval, such as ``"0.842 to 0.903"``
+        ``parameters``  number of weights
+        ``megabytes``   size of the weights
+        ``input``       sequences and size of the model's images
+        ``task``        target and input, in words
+        ``convention``  how the Dice was counted
+        ``settings``    precision and test-time augmentation behind the Dice
+        ``measured_on`` data behind the Dice
+        ``licence``     licence of the weights
+        ``source``      ``"bundled"`` if the package has a copy, else ``"hub"``, as in ``load_pretrained``
+        ==============  ==================================================================================
 
     Raises:
         DataError: If a preset's ``braintumorseg.json`` is damaged.
@@ -51,9 +85,11 @@ def list_pretrained(pattern: str | None = None) -> pd.DataFrame:
         >>> table.loc["resunet-lgg", "input"]
         't1, flair, t1ce at 192x192'
     """
-    rows = {name: _row(read_preset(folder)) for name, folder in bundled_presets(pattern).items()}
+    folders = bundled_presets(pattern)
+    rows = {name: _row(read_preset(folders[name])) if name in folders else _PINNED for name in known_names(pattern)}
     table: pd.DataFrame = _pandas.DataFrame.from_dict(rows, orient="index").rename_axis("name")
-    return table
+    # Nullable, so that one preset of unknown size doesn't turn the sizes of all others into floats.
+    return table.astype({"parameters": "Int64"}) if len(table) else table
 
 
 def verify_pretrained(pattern: str | None = None) -> dict[str, str]:
@@ -63,7 +99,7 @@ def verify_pretrained(pattern: str | None = None) -> dict[str, str]:
         pattern: Checks only names that fit, as for ``list_pretrained``.
 
     Returns:
-        For each preset what is wrong, one line that names the file; empty where nothing is.
+        One line for each preset: the damage, with the file's name; empty if the preset is whole.
 
     Examples:
         >>> from braintumorseg.presets import verify_pretrained
@@ -75,18 +111,19 @@ def verify_pretrained(pattern: str | None = None) -> dict[str, str]:
 
 def _row(preset: Preset) -> dict[str, object]:
     card, size = preset.card, preset.preprocessing.size
-    headline = card.figures[0] if card.figures else Figure("Dice", "", "", math.nan)
+    headline = card.scores[0] if card.scores else Score("Dice", "", "", math.nan)
     return {  # where a terminal is too narrow, pandas leaves out the columns in the middle
         "dice": headline.value,
         "interval": headline.interval,
         "parameters": preset.parameters,
         "megabytes": round(preset.parameters * np.float32().nbytes / 1e6, 1),
         "input": f"{', '.join(preset.preprocessing.sequences)} at {size}x{size}",
-        "task": card.summary,
+        "task": card.stated("summary"),
         "convention": headline.convention,
+        "settings": headline.settings,
         "measured_on": headline.data,
-        "licence": card.licence,
-        "source": "in the package",
+        "licence": card.stated("licence"),
+        "source": "bundled",
     }
 
 

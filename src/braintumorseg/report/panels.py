@@ -155,13 +155,13 @@ def _model(segmenter: Segmenter, segmentation: Segmentation) -> str:
     if card is None:
         return _facts(facts | {"Card": "none: nobody has measured this model"})
     facts |= {
-        "What it does": card.summary,
-        "Trained on": card.data,
-        "Split": card.split,
-        "Recipe": card.recipe,
-        "Licence of the weights": card.licence,
-        "Intended use": card.intended_use,
-        "Limits": card.limits,
+        "What it does": card.stated("summary"),
+        "Trained on": card.stated("data"),
+        "Split": card.stated("split"),
+        "Recipe": card.stated("recipe"),
+        "Licence of the weights": card.stated("licence"),
+        "Intended use": card.stated("intended_use"),
+        "Limits": card.stated("limits"),
     }
-    figures = _list([str(figure) for figure in card.figures])
-    return _facts(facts) + (f"<h3>Measured</h3>{figures}" if card.figures else "")
+    scores = _list([str(score) for score in card.scores])
+    return _facts(facts) + (f"<h3>Measured</h3>{scores}" if card.scores else "")

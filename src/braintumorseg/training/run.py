@@ -19,8 +19,9 @@ from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
-from braintumorseg.presets.card import Card, Figure
-from braintumorseg.presets.preset import write_preset
+from braintumorseg.presets.card import Card
+from braintumorseg.presets.scores import Score
+from braintumorseg.presets.writer import write_preset
 from braintumorseg.runtimes.network import Weights, variables_of, weights_of
 from braintumorseg.study import Study
 from braintumorseg.training.batches import batches_from, build_samplers, name_batch
@@ -252,8 +253,8 @@ def _keep(
     """Write a model as a preset whose card says what was measured."""
     data = f"{len(val)} validation patients"
     statistics = (("mean", np.mean), ("median", np.median)) if val else ()
-    figures = tuple(
-        Figure(
+    scores = tuple(
+        Score(
             "Dice",
             f"{name} over patients, whole volumes, every slice in",
             data,
@@ -265,7 +266,6 @@ def _keep(
         "summary": f"A {config.model['name']} for the FLAIR abnormality, trained by braintumorseg.",
         "data": f"{patients} patients",
         "split": f"{patients} patients to train on, {len(val)} to choose the best weights by",
-        "licence": "not stated",
         "intended_use": "Research and teaching. Not a medical device; not for diagnosis or treatment.",
         "limits": "Not measured on other data.",
     } | dict(config.card)
@@ -277,7 +277,7 @@ def _keep(
         preprocessing=config.preprocessing,
         threshold=config.threshold,
         min_voxels=config.min_voxels,
-        card=Card(**texts, recipe=recipe, figures=figures),
+        card=Card(**texts, recipe=recipe, scores=scores),
     )
 
 

@@ -41,8 +41,10 @@ def adapt(
 
     Weights are kept wherever they fit. A new head is drawn anew. The first layer's kernels of the sequences that stay are
     kept, and those of a sequence that goes are added to FLAIR's: a study without it gives just what the segmenter gave, which
-    puts a copy of the FLAIR in its place. What was kept is on the new segmenter's card, in ``recipe``; the figures
-    are not on it, for nobody measured the new one.
+    puts a copy of the FLAIR in its place.
+
+    The new segmenter's card states its origin alone, in ``recipe``: the licence of the weights, which of them were kept, and
+    how they were trained. Its data, split, limits and scores are left empty, since they follow from the new training.
 
     Args:
         segmenter: Of a model that ``build_unet`` or ``build_resunet`` builds.
@@ -77,7 +79,7 @@ def adapt(
     old = weights_of(segmenter.model) if weights else {}
     drawn, adapted = _transfer(old, model, before, sequences)
     _freeze(model, freeze, (*drawn, *adapted))
-    record = _record(segmenter.name, model, drawn, adapted, sequences)
+    record = _record(_origin(segmenter) if weights else segmenter.name, model, drawn, adapted, sequences)
     _log.warning("%s%s", record, "; train it before you predict with it" if drawn else "")
     return Segmenter(
         model,
@@ -139,13 +141,18 @@ def _freeze(model: keras.Model, freeze: str | None, changed: Sequence[str]) -> N
             layer.trainable = False
 
 
+def _origin(segmenter: Segmenter) -> str:
+    """Return a segmenter's name with the licence of its weights, which binds those that are made from them."""
+    return f"{segmenter.name} (licence: {(segmenter.card or Card()).stated('licence')})"
+
+
 def _record(
-    name: str, model: keras.Model, drawn: Sequence[str], adapted: Sequence[str], sequences: Sequence[str]
+    origin: str, model: keras.Model, drawn: Sequence[str], adapted: Sequence[str], sequences: Sequence[str]
 ) -> str:
-    """Say which weights were kept."""
+    """Return the origin of a model, and which of its weights were kept."""
     sizes = {layer.name: layer.count_params() for layer in model.layers}
     kept = model.count_params() - sum(sizes[layer] for layer in (*drawn, *adapted))
-    parts = [f"adapted from {name}: {kept:,} of {model.count_params():,} weights kept"]
+    parts = [f"adapted from {origin}: {kept:,} of {model.count_params():,} weights kept"]
     if adapted:
         parts.append(f"kernels combined to the sequences {', '.join(sequences)} in {', '.join(adapted)}")
     if drawn:
@@ -154,15 +161,6 @@ def _record(
 
 
 def _card(segmenter: Segmenter, record: str, *, weights: bool) -> Card:
-    """Return the card of an adapted segmenter: where its weights come from, and no figure."""
-    if not weights or segmenter.card is None:
-        return Card(recipe=record)
-    return replace(
-        segmenter.card,
-        summary=f"To be fine-tuned; {segmenter.name}, which it is adapted from: {segmenter.card.summary}",
-        recipe=f"{record}; {segmenter.name}: {segmenter.card.recipe}",
-        limits=f"Not measured; the figures of {segmenter.name} are not its own.",
-        figures=(),
-        patients={},
-        robustness=(),
-    )
+    """Return the card of an adapted segmenter: its origin, and nothing of the origin's data, limits and scores."""
+    recipe = segmenter.card.recipe if weights and segmenter.card else ""
+    return Card(recipe=f"{record}; {segmenter.name}: {recipe}" if recipe else record)

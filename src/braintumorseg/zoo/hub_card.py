@@ -6,9 +6,10 @@ import re
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from braintumorseg.presets.card import Card, Figure
+from braintumorseg.presets.card import Card
 from braintumorseg.presets.preset import Preset
-from braintumorseg.zoo.card_writer import render_card
+from braintumorseg.presets.scores import Score
+from braintumorseg.zoo.card_markdown import render_card
 
 _TASK = "image-segmentation"
 _TAGS = ["keras", "medical", "mri", "brain-tumor", "semantic-segmentation"]
@@ -35,7 +36,7 @@ this repository is executed.
 
 
 def render_hub_card(preset: Preset, repo: str) -> str:
-    """Return the ``README.md`` of a preset's repository; figures are in its metadata, so that the Hub lists them."""
+    """Return the ``README.md`` of a preset's repository; scores are in its metadata, so that the Hub lists them."""
     licence = _licence(preset.card)
     metadata = ModelCardData(
         license=licence if licence in _LICENCES else "other",
@@ -43,9 +44,9 @@ def render_hub_card(preset: Preset, repo: str) -> str:
         library_name="braintumorseg",
         pipeline_tag=_TASK,
         tags=[*_TAGS, preset.architecture["name"]],
-        metrics=sorted({_slug(figure.measure) for figure in preset.card.figures}),
+        metrics=sorted({_slug(score.measure) for score in preset.card.scores}),
         model_name=preset.name,
-        eval_results=[_result(figure) for figure in preset.card.figures],
+        eval_results=[_result(score) for score in preset.card.scores],
     )
     return f"---\n{metadata.to_yaml()}\n---\n\n{render_card(preset).rstrip()}\n\n{_USE.format(repo=repo)}"
 
@@ -59,14 +60,15 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
 
 
-def _result(figure: Figure) -> EvalResult:
-    interval = {} if figure.low is None or figure.high is None else {"interval_95": [figure.low, figure.high]}
+def _result(score: Score) -> EvalResult:
+    interval = {} if score.low is None or score.high is None else {"interval_95": [score.low, score.high]}
+    precision = {} if score.precision is None else {"precision": score.precision}
     return EvalResult(
         task_type=_TASK,
-        dataset_type=_slug(figure.data),
-        dataset_name=figure.data,
-        metric_type=_slug(figure.measure),
-        metric_name=f"{figure.measure}, {figure.convention}",
-        metric_value=figure.value,
-        metric_args={"convention": figure.convention, **interval},
+        dataset_type=_slug(score.data),
+        dataset_name=score.data,
+        metric_type=_slug(score.measure),
+        metric_name=", ".join(part for part in (score.measure, score.convention, score.settings) if part),
+        metric_value=score.value,
+        metric_args={"convention": score.convention, "tta": score.tta, **precision, **interval},
     )

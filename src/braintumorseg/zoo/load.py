@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from os import PathLike
 
 from braintumorseg.inference.segmenter import Segmenter
-from braintumorseg.presets.preset import read_network, read_preset
+from braintumorseg.presets.reader import read_network, read_preset
 from braintumorseg.zoo.adapt import adapt
 from braintumorseg.zoo.sources import Source, locate
 
@@ -48,7 +48,8 @@ def load_pretrained(
 
     Returns:
         A segmenter that is ready to predict. One with other classes, channels or weights has to be trained first: it is
-        called ``<name>-adapted``, its card says which weights were kept (``recipe``), and has no figures.
+        called ``<name>-adapted``. Its card states its origin alone, in ``recipe``: the licence of the preset's weights, and
+        which of them were kept.
 
     Raises:
         ValueError: If there is neither such a name nor such a folder, an argument is not as stated, or two of them
@@ -63,8 +64,8 @@ def load_pretrained(
         >>> to_tune = load_pretrained("resunet-lgg", classes=4, channels=("flair", "t1ce"), freeze="encoder")
         >>> to_tune.model.input_shape, to_tune.model.output_shape
         ((None, None, None, 2), (None, None, None, 4))
-        >>> to_tune.card.recipe.split(";")[0]
-        'adapted from resunet-lgg: 2,035,056 of 2,035,444 weights kept'
+        >>> to_tune.card.recipe.split(": ")[2].split(";")[0]
+        '2,035,056 of 2,035,444 weights kept'
     """
     folder = locate(name, revision=revision, source=source, cache_dir=cache_dir)
     preset = read_preset(folder)

@@ -15,7 +15,7 @@ from braintumorseg._version import __version__
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.presets.card import Card
 from braintumorseg.presets.pins import Pin
-from braintumorseg.presets.preset import read_network, read_preset
+from braintumorseg.presets.reader import read_network, read_preset
 from braintumorseg.zoo.hub import fetch, files_of
 from braintumorseg.zoo.hub_card import render_hub_card
 from braintumorseg.zoo.hub_client import endpoint
@@ -38,11 +38,11 @@ def push_to_hub(
 
     Uploaded in one commit: ``braintumorseg.json`` (architecture, preprocessing, threshold, card, SHA-256 of the weights),
     ``model.safetensors`` (and ``int8.safetensors`` of a preset that has one), and the card as ``README.md``, with licence and
-    figures in the metadata that the Hub reads. Other files of the repository stay. All of it is then downloaded again and
+    scores in the metadata that the Hub reads. Other files of the repository stay. All of it is then downloaded again and
     compared.
 
     Args:
-        segmenter: One whose card states a licence and has figures, such as after ``write_card``.
+        segmenter: One whose card states a licence and has scores, such as after ``write_card``.
         repo: ``"owner/name"``; made if need be.
         private: Whether a repository that is made is seen by its owner alone.
         revision: Branch; made from ``main`` if need be.
@@ -52,7 +52,7 @@ def push_to_hub(
         Repository, commit and hashes. ``load_pretrained(f"hf://{pin.repo}@{pin.commit}")`` loads this and nothing else.
 
     Raises:
-        ValueError: If the card has no licence or no figures, or ``repo`` is not as stated.
+        ValueError: If the card has no licence or no scores, or ``repo`` is not as stated.
         DataError: If the Hub can't be reached or refuses, or what it gives back is not what was sent.
 
     Examples:
@@ -60,7 +60,7 @@ def push_to_hub(
         >>> from braintumorseg.zoo import push_to_hub
         >>> push_to_hub(Segmenter(build_unet(filters=(4, 8)), Preprocessing(size=64)), "me/mine")
         Traceback (most recent call last):
-        ValueError: segmenter must be one whose card states a licence and has figures; got no card
+        ValueError: segmenter must be one whose card states a licence and has scores; got no card
     """
     if not _REPO.fullmatch(repo):
         msg = wrong("repo", "owner/name", repr(repo))
@@ -83,10 +83,10 @@ def _check_card(card: Card | None) -> None:
     lacking = "no card" if card is None else ""
     if card is not None and card.licence.strip().lower() in _UNKNOWN:
         lacking = "a card without licence"
-    elif card is not None and not card.figures:
-        lacking = "a card without figures"
+    elif card is not None and not card.scores:
+        lacking = "a card without scores"
     if lacking:
-        msg = wrong("segmenter", "one whose card states a licence and has figures", lacking)
+        msg = wrong("segmenter", "one whose card states a licence and has scores", lacking)
         raise ValueError(msg)
 
 

@@ -1,4 +1,4 @@
-"""What others published on the LGG dataset, beside which the figures of cards are read; none was measured here."""
+"""Published results of others on the LGG dataset, to read the scores of cards beside; none was measured here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Published(NamedTuple):
     Attributes:
         result: Whose, with which model.
         split: How the patients, or slices, were divided.
-        dice: The figures as published, on the scale from 0 to 1.
+        dice: The numbers as published, on the scale from 0 to 1.
         convention: How they were counted, as far as the publication says.
     """
 
@@ -22,7 +22,7 @@ class Published(NamedTuple):
 
 
 DATASET = "LGG dataset"
-"""What figures that these may stand beside were measured on."""
+"""The data of a score that these may stand beside."""
 
 PUBLISHED = (
     Published(

@@ -23,10 +23,13 @@ from braintumorseg.evaluation.evaluate import evaluate
 from braintumorseg.evaluation.table import Evaluation
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
-from braintumorseg.presets.preset import read_preset, read_weights, write_quantization
+from braintumorseg.presets.preset import CARD_FILE
+from braintumorseg.presets.reader import read_preset, read_weights
+from braintumorseg.presets.writer import replace_quantization
 from braintumorseg.runtimes.network import Network, Weights
 from braintumorseg.runtimes.quantization import KERNEL_LEVEL
 from braintumorseg.study import Study
+from braintumorseg.zoo.card_writer import write_page
 
 _openvino = lazy("braintumorseg.runtimes.openvino")
 
@@ -149,7 +152,9 @@ def quantize(
         _log.info("%s", quantized)
         if quantized.safe:
             break
-    write_quantization(folder, quantization if quantized.safe else None)
+    written = replace_quantization(folder, quantization if quantized.safe else None)
+    if (folder / CARD_FILE).exists():  # it names the precision
+        write_page(folder, written)
     return quantized
 
 

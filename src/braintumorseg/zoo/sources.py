@@ -10,7 +10,7 @@ from typing import Literal
 
 from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg._core.optional import lazy
-from braintumorseg.presets.bundled import bundled_presets
+from braintumorseg.presets.bundled import bundled_presets, known_names
 from braintumorseg.presets.pins import PINS
 from braintumorseg.presets.preset import CONFIG_FILE
 
@@ -18,11 +18,6 @@ _hub = lazy("braintumorseg.zoo.hub")
 
 Source = Literal["auto", "hub", "bundled"]
 _ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>\S+))?")
-
-
-def known_names() -> list[str]:
-    """Return the names that ``load_pretrained`` knows: bundled presets and presets pinned on the Hub, sorted."""
-    return sorted(bundled_presets().keys() | PINS.keys())
 
 
 def locate(
