@@ -8,7 +8,7 @@ two CPU cores for the phantoms.
     python examples/finetune.py --out tuned --data my-studies --name resunet-mine --epochs 20
     python examples/finetune.py --out tuned --smoke
 
-The last third of the patients is held out: they train nothing, and give the figures of the new card.
+The last third of the patients is held out: they train nothing, and give the scores of the new card.
 """
 
 import argparse
@@ -63,16 +63,18 @@ def main():
     after = evaluate(segmenter, held_out)
     print(f"before: {before.summary()}\nafter:  {after.summary()}\n{compare(before, after)}")
 
-    # The card says whose weights these were (its recipe, licence and data stay), and what was done to them.
+    # The recipe names the origin of the weights, whose licence binds the new ones. All else is about the new training.
     segmenter.card = replace(
         segmenter.card,
         summary="Finds tumours in FLAIR.",
+        data=f"{len(training)} patients of {data.name}",
+        licence=load_pretrained("resunet-lgg").card.licence,
         recipe=f"{args.epochs} epochs on {len(images)} slices of {len(training)} patients; {segmenter.card.recipe}",
-        split=f"by patient: {len(training)} to train on, {len(held_out)} held out; before that, {segmenter.card.split}",
+        split=f"by patient: {len(training)} to train on, {len(held_out)} held out",
         limits="Measured on few patients of one dataset.",
     )
     folder = segmenter.save(args.out / args.name)
-    write_card(folder, f"held-out patients of {data.name}", after)  # the figures, and CARD.md for readers
+    write_card(folder, f"held-out patients of {data.name}", after)  # the scores, and CARD.md for readers
 
     # The folder is all that others need: copy it, put it on a web page, or push_to_hub the segmenter.
     again = load_pretrained(folder)

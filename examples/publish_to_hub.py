@@ -1,4 +1,4 @@
-"""Publish a trained model on the Hugging Face Hub, with its figures and its licence, and load it from there as others will.
+"""Publish a trained model on the Hugging Face Hub, with its scores and its licence, and load it from there as others will.
 
 Needs: an account, and a token that may write (`hf auth login`, or HF_TOKEN); the folder of a trained model, such as the `best`
 of a training run; studies with masks that it was not trained on. Takes: a few seconds a study, and the upload of megabytes.
@@ -44,7 +44,7 @@ def main():
             segmenter = load_pretrained(args.model)
             segmenter.save(folder)  # a copy: the run's own folder stays as training left it
 
-        # A card has no figure but what is measured here, on patients that the model never saw.
+        # A card has no score but what is measured here, on patients that the model never saw.
         evaluation = evaluate(segmenter, find_studies(args.data))
         card = write_card(folder, f"held-out patients of {args.data.name}", evaluation)
         segmenter = load_pretrained(folder)

@@ -106,7 +106,8 @@ def test_finetune(example, tmp_path):
     assert tuned.preprocessing.sequences == ("flair",)
     assert tuned.card.scores[0].data == "3 held-out patients of phantoms"
     assert sorted(tuned.card.patients) == ["phantom-6", "phantom-7", "phantom-8"]
-    assert "1 epochs on 6 slices of 6 patients; adapted from resunet-lgg: " in tuned.card.recipe
+    assert "1 epochs on 6 slices of 6 patients; adapted from resunet-lgg (licence: CC BY-NC-SA 4.0" in tuned.card.recipe
+    assert "77 train" not in str(tuned.card)
     assert (tmp_path / "tuned" / "mine" / "CARD.md").read_text().startswith("# mine\n")
     assert repr(tuned) in said
 

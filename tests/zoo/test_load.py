@@ -69,6 +69,21 @@ def test_unknown_name_lists_the_known():
         load_pretrained("resnet")
 
 
+def test_an_unknown_name_costs_no_heavy_import():
+    """Command lines rely on it, and need no list of names of their own."""
+    script = (
+        "import sys, braintumorseg\n"
+        "try: braintumorseg.load_pretrained('resnet')\n"
+        "except ValueError as error: print(error)\n"
+        "print(sorted({'pandas', 'keras', 'tensorflow', 'openvino', 'huggingface_hub'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    message, imported = done.stdout.splitlines()
+    names = ", ".join(list_pretrained().index)
+    allowed = f"one of {names}, hf://owner/repo[@revision], or a folder that holds braintumorseg.json"
+    assert (message, imported) == (f"name must be {allowed}; got 'resnet'", "[]")
+
+
 def test_damaged_bundle_is_found_before_it_is_used(tmp_path, monkeypatch):
     folder = tmp_path / "presets" / "resunet-lgg"
     folder.mkdir(parents=True)
