@@ -1,4 +1,4 @@
-"""How well a segmenter does on studies with known masks, in figures that name how they were counted."""
+"""How well a segmenter does on studies with known masks, in scores that name how they were counted."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Dice by six conventions: the same masks, six figures.
+"""Dice by six conventions: the same masks, six scores.
 
 With the voxels of one slice that are true ``t``, predicted ``p`` and both ``b``, a slice's Dice is ``2 b / (t + p)``. A slice
 is *empty* where ``t = p = 0``. A patient's Dice is ``2 sum(b) / (sum(t) + sum(p))`` over all slices, 1 if all are empty.

@@ -1,4 +1,4 @@
-"""Figures of an evaluation."""
+"""Pictures of an evaluation."""
 
 from __future__ import annotations
 

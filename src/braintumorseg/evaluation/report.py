@@ -18,7 +18,7 @@ def write_evaluation(
 ) -> Path:
     """Write an evaluation as a person and a program read it.
 
-    ``patients.csv`` has one row a patient, ``summary.txt`` the figures by every convention and group, ``dice.png`` the Dice
+    ``patients.csv`` has one row a patient, ``summary.txt`` the scores by every convention and group, ``dice.png`` the Dice
     of each patient, sorted, and ``evaluation.json``, which comes last, everything.
 
     Args:
