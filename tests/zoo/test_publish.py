@@ -100,7 +100,8 @@ def test_card_is_what_the_hub_reads(writing, segmenter, tiny):
     assert data.metrics == ["dice"]
     (result,) = data.eval_results
     assert (result.metric_type, result.metric_value, result.dataset_name) == ("dice", 0.75, "3 phantoms")
-    assert result.metric_args == {"convention": "mean over patients", "interval_95": [0.5, 0.875]}
+    assert result.metric_name == "Dice, mean over patients"
+    assert result.metric_args == {"convention": "mean over patients", "tta": False, "interval_95": [0.5, 0.875]}
     assert yaml.safe_load(text.split("---\n")[1])["model-index"][0]["name"] == "tiny"
     assert "# tiny\n" in text
     assert f'load_pretrained("hf://{REPO}")' in text
@@ -119,6 +120,19 @@ def test_licence_in_the_hub_s_spelling(tiny, licence, expected):
     preset = read_preset(tiny)
     data = ModelCard(render_hub_card(replace(preset, card=replace(preset.card, licence=licence)), REPO)).data
     assert (data.license, data.license_name) == expected
+
+
+def test_settings_of_a_score_are_told_apart(tiny):
+    preset = read_preset(tiny)
+    scores = tuple(
+        Score("Dice", "mean", "3 phantoms", 0.5, tta=tta, precision=precision)
+        for tta, precision in ((False, "int8"), (True, "int8"), (False, "float32"))
+    )
+    data = ModelCard(render_hub_card(replace(preset, card=replace(preset.card, scores=scores)), REPO)).data
+    assert [result.metric_args for result in data.eval_results] == [
+        {"convention": "mean", "tta": score.tta, "precision": score.precision} for score in scores
+    ]
+    assert len({result.metric_name for result in data.eval_results}) == 3
 
 
 def test_texts_of_a_card_can_t_break_its_metadata(tiny):
