@@ -346,7 +346,7 @@ def test_settings_are_fields(segmenter, tmp_path):
     again = Evaluation.from_json(evaluation.to_json(tmp_path / "evaluation.json"))
     assert (again.segmenter, again.tta, again.precision) == ("uneven", True, "float32")
     assert evaluate(uneven, [study]).label == "uneven (float32)"
-    flipped, plain = (dice(study.mask, uneven.predict(study, flips=flips).mask) for flips in (True, False))
+    flipped, plain = (dice(study.mask, uneven.predict(study, tta=tta).mask) for tta in (True, False))
     assert evaluation.table["dice"].item() == flipped != plain
 
 

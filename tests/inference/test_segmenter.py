@@ -41,13 +41,13 @@ def test_probabilities_are_the_model_s_brought_back(segmenter, phantom):
     np.testing.assert_allclose(segmenter.predict(phantom, batch_size=3).probabilities, expected, atol=1e-5)
 
 
-def test_flips_average_a_slice_and_its_mirror_image(phantom):
+def test_tta_averages_a_slice_and_its_mirror_image(phantom):
     keras.utils.set_random_seed(0)
     lopsided = Segmenter(build_resunet(filters=(4, 8)), Preprocessing(size=96))
     prepared = lopsided.preprocessing.apply(phantom)
     plain, mirrored = (np.asarray(lopsided.model(each)) for each in (prepared.images, prepared.images[:, :, ::-1]))
     expected = lopsided.preprocessing.restore(((plain + mirrored[:, :, ::-1]) / 2)[..., 0], prepared.placement)
-    found = lopsided.predict(phantom, flips=True).probabilities
+    found = lopsided.predict(phantom, tta=True).probabilities
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(found - lopsided.predict(phantom).probabilities).max() > 1e-3
 

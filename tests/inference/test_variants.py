@@ -25,7 +25,7 @@ def test_variants_are_the_study_mirrored_and_with_fewer_sequences(lopsided, phan
     assert found.agreement["without t1"] == pytest.approx(dice(found.mask, without_pre.mask), abs=0.01)
     flair_alone = lopsided.predict(keep_sequences(phantom, ("flair",)))
     assert found.agreement["without t1 and t1ce"] == pytest.approx(dice(found.mask, flair_alone.mask), abs=0.01)
-    both = 2 * lopsided.predict(phantom, flips=True).probabilities - found.probabilities
+    both = 2 * lopsided.predict(phantom, tta=True).probabilities - found.probabilities
     mirrored = to_mask(np.clip(both, 0, 1), lopsided.threshold, lopsided.min_voxels)
     assert found.agreement["mirrored"] == pytest.approx(dice(found.mask, mirrored), abs=0.01)
     assert found.uncertainty.shape == phantom.shape

@@ -57,7 +57,7 @@ def evaluate(
     def predict(item: Study | str | PathLike[str]) -> _Measured:
         study = item if isinstance(item, Study) else read_study(item)
         truth = _truth(study, study.name if isinstance(item, Study) else item)  # before the time of a prediction
-        found = segmenter.predict(study, flips=tta, engine=engine, precision=precision)
+        found = segmenter.predict(study, tta=tta, engine=engine, precision=precision)
         return _measure(study, truth, found)
 
     return _collect(map(predict, studies), segmenter.name, institutions, tta=tta)

@@ -44,7 +44,7 @@ def predict_many(
     *,
     read: Callable[[Any], Study] = read_study,
     then: Then | None = None,
-    flips: bool = False,
+    tta: bool = False,
     uncertainty: bool = False,
     batch_size: int = 8,
     engine: Engine = "auto",
@@ -62,7 +62,7 @@ def predict_many(
         read: Turns a source into a ``Study``; called by one thread.
         then: What is to be done with each study, its segmentation and its source, such as to write it; called by one thread,
             in the order of the sources.
-        flips: As for :meth:`Segmenter.predict`, and so the following four.
+        tta: As for :meth:`Segmenter.predict`, and so the following four.
         uncertainty: Whether to predict variants too.
         batch_size: How many slices go through the model at once at most.
         engine: What runs the network.
@@ -81,7 +81,7 @@ def predict_many(
         [(0, (4, 64, 64)), (1, (4, 64, 64))]
     """
     check_integer("ahead", ahead, 1)
-    options: dict[str, Any] = {"flips": flips, "uncertainty": uncertainty, "batch_size": batch_size}
+    options: dict[str, Any] = {"tta": tta, "uncertainty": uncertainty, "batch_size": batch_size}
     prediction = segmenter.prediction(engine=engine, precision=precision, **options)
 
     def begin(source: Any) -> tuple[Study, Prepared]:

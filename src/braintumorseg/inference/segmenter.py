@@ -109,7 +109,7 @@ class Segmenter:
         self,
         study: Study | str | PathLike[str] | NDArray[Any],
         *,
-        flips: bool = False,
+        tta: bool = False,
         uncertainty: bool = False,
         batch_size: int = 8,
         engine: Engine = "auto",
@@ -120,8 +120,9 @@ class Segmenter:
         Args:
             study: A ``Study``, a path that ``read_study`` takes, or an array ``(slices, height, width, 3)`` or
                 ``(height, width, 3)`` with the sequences pre-contrast, FLAIR and post-contrast.
-            flips: Whether to predict each slice as its mirror image too, left to right, and take the mean of both: twice the
-                time for a little more Dice. Figures of presets are measured without, unless they say so.
+            tta: Test-time augmentation: whether to predict each slice's left-right mirror image too, and take the mean of
+                both. It takes twice the time for a little more Dice. Figures of presets are measured without it unless they
+                say so.
             uncertainty: Whether to predict variants of the study too (its mirror image, and without each sequence but FLAIR and
                 without all of them), and say voxel by voxel and for the study how far they lie apart: five times the time where
                 there are three sequences. Mask and probabilities stay those of the study as it is.
@@ -142,7 +143,7 @@ class Segmenter:
             ImportError: If the engine is not installed.
         """
         prediction = self.prediction(
-            flips=flips, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
+            tta=tta, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
         )
         study = _as_study(study)
         prepared = prediction.prepare(study)
@@ -151,7 +152,7 @@ class Segmenter:
     def prediction(
         self,
         *,
-        flips: bool = False,
+        tta: bool = False,
         uncertainty: bool = False,
         batch_size: int = 8,
         engine: Engine = "auto",
@@ -163,7 +164,7 @@ class Segmenter:
         if self.slice_classifier is not None:
             run = partial(_run_suspect, self.slice_classifier, run)
         return Prediction(
-            self.preprocessing, self.threshold, self.min_voxels, run, engine, precision, flips, uncertainty, batch_size
+            self.preprocessing, self.threshold, self.min_voxels, run, engine, precision, tta, uncertainty, batch_size
         )
 
     def fingerprint(self) -> str:

@@ -40,7 +40,7 @@ class Prediction:
         run: From images and batch size to probabilities.
         engine: What runs it.
         precision: What it computes in.
-        flips: Whether mirror images are predicted too, and the mean taken.
+        tta: Whether mirror images are predicted too, and the mean taken (test-time augmentation).
         uncertainty: Whether variants are predicted too.
         batch_size: How many slices go through at once at most.
     """
@@ -51,7 +51,7 @@ class Prediction:
     run: Callable[[Array, int], Array]
     engine: str
     precision: str
-    flips: bool
+    tta: bool
     uncertainty: bool
     batch_size: int
 
@@ -62,7 +62,7 @@ class Prediction:
     def compute(self, prepared: Prepared) -> Outputs:
         """Run the network."""
         output = self.run(prepared.images, self.batch_size)
-        if self.flips:
+        if self.tta:
             mirrored = self.run(prepared.images[:, :, ::-1], self.batch_size)
             output = np.asarray((output + mirrored[:, :, ::-1]) / 2, np.float32)
         if not self.uncertainty:
