@@ -1,5 +1,7 @@
 """Uncertainty: variants, their spread, their agreement with the mask that was found."""
 
+from dataclasses import replace
+
 import keras
 import nibabel as nib
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from braintumorseg import DataError, Preprocessing, Segmentation, Segmenter, build_resunet, dice, write_segmentation
 from braintumorseg.evaluation.perturbations import keep_sequences
 from braintumorseg.inference.postprocessing import to_mask
-from braintumorseg.inference.variants import measure_spread, run_variants
+from braintumorseg.inference.variants import measure_spread, run_without_sequences
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,28 @@ def test_variants_are_the_study_mirrored_and_with_fewer_sequences(lopsided, phan
     assert 0.01 < found.uncertainty.max() <= 1
 
 
+@pytest.mark.parametrize(("tta", "runs"), [(False, 5), (True, 5)])
+def test_the_mirror_image_runs_once(lopsided, phantom, tta, runs):
+    """The study, its mirror image, and three times fewer sequences; test-time augmentation takes the same mirror image."""
+    prediction = lopsided.prediction(uncertainty=True, tta=tta)
+    images = []
+
+    def run(stack, batch_size):
+        images.append(stack)
+        return prediction.choice.run(stack, batch_size)
+
+    prepared = prediction.prepare(phantom)
+    counted = replace(prediction, choice=prediction.choice._replace(run=run))
+    outputs = counted.compute(prepared)
+    assert len(images) == runs
+    plain = lopsided.prediction(tta=tta).compute(prepared)
+    np.testing.assert_array_equal(outputs.images, plain.images)
+    alone = lopsided.prediction(uncertainty=True).compute(prepared)
+    assert list(outputs.variants) == list(alone.variants)
+    for name, variant in alone.variants.items():
+        np.testing.assert_array_equal(outputs.variants[name], variant)
+
+
 def test_mask_and_probabilities_stay_those_of_the_study(lopsided, phantom):
     plain, found = lopsided.predict(phantom), lopsided.predict(phantom, uncertainty=True)
     np.testing.assert_allclose(found.probabilities, plain.probabilities, atol=1e-6)
@@ -48,7 +72,7 @@ def test_what_is_not_there_is_not_dropped(lopsided, phantom):
 def test_a_model_that_ignores_side_and_sequences_agrees_with_itself():
     images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
     flair = images[..., 1]
-    outputs = run_variants(lambda each: each[..., 1:2], images, ("t1", "flair", "t1ce"))
+    outputs = run_without_sequences(lambda each: each[..., 1:2], images, ("t1", "flair", "t1ce"))
     for output in outputs.values():
         np.testing.assert_array_equal(output, flair)
     np.testing.assert_allclose(measure_spread([flair, *outputs.values()]), 0, atol=1e-6)

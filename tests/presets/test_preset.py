@@ -171,7 +171,7 @@ WEIGHTS = {"file": WEIGHTS_FILE, "sha256": "0" * 64, "parameters": 10_000}
     [
         (
             {"architecture": {"name": "resunet", "filters": [8, 100_000]}},
-            "at most 10000 weights, as stated; got at least 9000",
+            "at most 10000 weights, as stated; got at least 9001",
         ),
         (
             {"architecture": {"name": "resunet", "filters": [1] * 11}},
@@ -265,6 +265,7 @@ def test_no_architecture_is_smaller_than_its_bound(build, filters, channels, cla
     shape = [None, None, channels]
     parameters = build(shape, classes=classes, filters=filters).count_params()
     architecture = {"name": "x", "filters": list(filters), "input_shape": shape, "classes": classes}
+    name = build.__name__.removeprefix("build_")
     config = {
         "name": "x",
         "threshold": 0.5,
@@ -275,3 +276,7 @@ def test_no_architecture_is_smaller_than_its_bound(build, filters, channels, cla
     check_bounds(config | {"weights": {**WEIGHTS, "parameters": parameters}}, WEIGHTS_FILE)
     with pytest.raises(ValueError, match="weights, as stated"):
         check_bounds(config | {"weights": {**WEIGHTS, "parameters": parameters // 15}}, WEIGHTS_FILE)
+    config["architecture"] = architecture | {"name": name}  # one that is described, and so counted
+    check_bounds(config | {"weights": {**WEIGHTS, "parameters": parameters}}, WEIGHTS_FILE)
+    with pytest.raises(ValueError, match=f"at most {parameters - 1} weights, as stated; got at least {parameters}"):
+        check_bounds(config | {"weights": {**WEIGHTS, "parameters": parameters - 1}}, WEIGHTS_FILE)

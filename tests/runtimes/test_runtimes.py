@@ -1,5 +1,6 @@
 """Every engine computes what the Keras model does."""
 
+import json
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, build_resunet, build_unet, load_pretrained
-from braintumorseg.models import architecture_of
+from braintumorseg.models import architecture, architecture_of, build_classifier
 from braintumorseg.runtimes import onnxruntime, openvino
 from braintumorseg.runtimes.keras import run
 from braintumorseg.runtimes.network import Network, weights_of
@@ -131,8 +132,63 @@ def test_a_model_of_another_architecture_runs_on_keras_alone(phantom):
         keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs)), Preprocessing(32)
     )
     assert segmenter.predict(phantom).engine == "keras"
-    with pytest.raises(ValueError, match="model must be one that build_resunet, build_unet built"):
+    with pytest.raises(ValueError, match="engine must be 'auto' or 'keras' for a model of other layers"):
         segmenter.predict(phantom, engine="openvino")
+
+
+def build_plain(
+    input_shape=(None, None, 3),
+    classes=1,
+    filters=(4, 8),
+    activation="sigmoid",
+    dropout=0.0,
+    normalization="batch",
+):
+    """A builder as CONTRIBUTING asks for, of names as the released ones have, that ``topology`` does not describe."""
+    inputs = x = keras.Input(input_shape, name="images")
+    for width, block in zip(filters, ("encoder_1", "bottleneck"), strict=True):
+        for step in (1, 2):
+            x = keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"{block}_conv_{step}")(x)
+    x = keras.layers.Conv2D(classes, 1, name="logits")(x)
+    return keras.Model(inputs, keras.layers.Activation(activation, name="probabilities")(x), name="plain")
+
+
+@pytest.fixture
+def added(monkeypatch):
+    """An architecture that was added as CONTRIBUTING says."""
+    for table in (architecture.ARCHITECTURES, architecture.BUILDERS):
+        monkeypatch.setitem(table, "plain", build_plain)
+    return Segmenter(build_plain(), Preprocessing(32), name="mine")
+
+
+@pytest.mark.parametrize("from_disk", [False, True])
+def test_an_added_architecture_runs_on_keras(added, phantom, tmp_path, from_disk):
+    segmenter = load_pretrained(added.save(tmp_path / "mine")) if from_disk else added
+    found = segmenter.predict(phantom)
+    assert (found.engine, found.precision) == ("keras", "float32")
+    expected = added.predict(phantom, engine="keras")
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+    for engine in ("openvino", "onnxruntime"):
+        with pytest.raises(
+            ValueError, match="engine must be 'auto' or 'keras' for the architecture 'plain', which only K"
+        ):
+            segmenter.predict(phantom, engine=engine)
+
+
+def test_an_added_architecture_is_exported_by_keras_alone(added, tmp_path):
+    described = added.export(tmp_path / "mine", format="saved_model").with_suffix(".json").read_text()
+    assert json.loads(described)["multiple"] == 1
+    with pytest.raises(
+        ValueError, match="format must be 'litert' or 'saved_model' for the architecture 'plain'; got 'onnx'"
+    ):
+        added.export(tmp_path / "mine.onnx", format="onnx")
+
+
+def test_a_classifier_of_slices_is_no_segmenter(phantom):
+    with pytest.raises(
+        ValueError, match=r"model must be one of one output channel, .* got an output of shape \(None, 1\)"
+    ):
+        Segmenter(build_classifier(filters=(4, 8)), Preprocessing(32)).predict(phantom)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_sums_of_the_largest_values_are_not_cut_off(engine):
     largest = 27 / 16  # a kernel of 3x3x3 on ones
     ranges = {"encoder_1_conv_2/0": np.array([0, largest]), "encoder_1_conv_2/kernel": np.full(8, 1 / 16)}
     quantization = {place: values.astype(np.float32) for place, values in ranges.items()}
-    check_quantization(quantization, network.weights)
+    check_quantization(quantization, network.graph.kernels)
     rounded = Network("mine", network.architecture, network.weights, quantization)
     images = np.ones((2, 16, 16, 3), np.float32)
     exact, found = (engine.Runner(rounded, precision)(images, 2) for precision in ("float32", "int8"))

@@ -32,6 +32,7 @@ from braintumorseg._core.optional import require
 
 if TYPE_CHECKING:
     from braintumorseg import LGGDataset, Segmentation, Segmenter, Study
+    from braintumorseg.inference import Prediction
 
 DATA, USAGE = 1, 2
 """Exit codes: data that can't be used, a command that is wrong."""
@@ -198,21 +199,35 @@ def need(module: str, extra: str) -> None:
 
 
 def load(preset: str, engine: Engine = Engine.auto, precision: Precision | None = None) -> Segmenter:
-    """Load a preset and what runs it, so that what runtimes print at their start does not bury the table."""
+    """Load a preset and what runs it."""
+    segmenter = load_preset(preset)
+    choose(segmenter, engine, precision)
+    return segmenter
+
+
+def load_preset(preset: str) -> Segmenter:
+    """Load a preset."""
     try:
-        segmenter = bts.load_pretrained(preset)
+        return bts.load_pretrained(preset)
     except bts.DataError:
         raise
     except ValueError as error:
         fail(str(error), USAGE)
+
+
+def choose(
+    segmenter: Segmenter, engine: Engine, precision: Precision | None, *, uncertainty: bool = False
+) -> Prediction:
+    """Choose what runs a segmenter, and build it, so that what runtimes print at their start does not bury the table."""
     try:
         with silent_native_code():
-            segmenter.prediction(engine=engine.value, precision=precision.value if precision else None)
+            return segmenter.prediction(
+                uncertainty=uncertainty, engine=engine.value, precision=precision.value if precision else None
+            )
     except bts.DataError:
         raise
     except (ValueError, ImportError) as error:
         fail(str(error), USAGE)
-    return segmenter
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import braintumorseg as bts
 
 if TYPE_CHECKING:
     from braintumorseg import Segmenter
+    from braintumorseg.inference import Prediction
 
 RECORD_FILE = ".predicted.jsonl"
 
@@ -19,11 +20,16 @@ RECORD_FILE = ".predicted.jsonl"
 class Record:
     """One line of JSON for each study that was finished; a run that is killed loses no more than the study at hand."""
 
-    def __init__(self, folder: Path, segmenter: Segmenter, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, segmenter: Segmenter, prediction: Prediction, settings: Mapping[str, Any]) -> None:
         self._path = folder / RECORD_FILE
         model = {
             "version": bts.__version__,
             "segmenter": segmenter.fingerprint(),
+            # Those that were chosen: "auto" may be another engine on another machine, and with it another precision.
+            "engine": prediction.choice.engine,
+            "precision": prediction.choice.precision,
+            "tta": prediction.tta,
+            "uncertainty": prediction.uncertainty,
             **settings,
         }
         self._model = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()

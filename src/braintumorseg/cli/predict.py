@@ -25,9 +25,10 @@ from braintumorseg.cli._common import (
     Row,
     check_free,
     check_preset,
+    choose,
     err,
     fail,
-    load,
+    load_preset,
     print_rows,
     progress_bar,
     stem_of,
@@ -116,13 +117,14 @@ def predict(
     wanted = [name for name, asked in (("probabilities", probabilities), ("uncertainty", uncertainty)) if asked]
     _check_targets(jobs, reports, overlay=overlay, maps=wanted, overwrite=overwrite or resume)
 
-    segmenter = load(preset, engine, precision)
+    segmenter = load_preset(preset)
+    prediction = choose(segmenter, engine, precision, uncertainty=uncertainty)
     if any(_has_maps(target) for _, target, _ in jobs):
         import_ahead("nibabel")  # else the first mask would wait for it
     record = None
     if resume:
-        settings = {"options": options, "uncertainty": uncertainty, "precision": precision, "maps": wanted}
-        record = Record(folder, segmenter, {**settings, "truth": truth, "overlay": overlay})
+        settings = {"options": options, "maps": wanted, "truth": truth, "overlay": overlay}
+        record = Record(folder, segmenter, prediction, settings)
         left = [job for job in jobs if not record.holds(job[1], job[0].files)]
         if len(left) < len(jobs):
             err.print(f"{len(jobs) - len(left)} of {len(jobs)} studies are finished already", highlight=False)
@@ -152,15 +154,7 @@ def predict(
 
     rows: list[Row] = []
     failures: list[str] = []
-    found = bts.predict_many(
-        segmenter,
-        jobs,
-        read=read,
-        then=write,
-        uncertainty=uncertainty,
-        engine=engine.value,
-        precision=precision.value if precision else None,
-    )
+    found = bts.inference.run_many(prediction, jobs, read=read, then=write)
     with progress_bar() as progress:
         for each in progress.track(found, total=len(jobs), description="predicting"):
             if each.error:

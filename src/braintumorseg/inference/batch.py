@@ -12,7 +12,7 @@ from typing import Any
 from braintumorseg._core.checks import DataError, check_integer
 from braintumorseg._core.optional import import_ahead
 from braintumorseg.inference.segmenter import Segmenter
-from braintumorseg.inference.stages import Outputs
+from braintumorseg.inference.stages import Outputs, Prediction
 from braintumorseg.io import read_study
 from braintumorseg.preprocessing.transform import Prepared
 from braintumorseg.runtimes.choice import Engine, Precision
@@ -73,6 +73,9 @@ def predict_many(
         One ``Predicted`` a source, in their order. A ``DataError`` of ``read``, of the prediction or of ``then`` is in its
         ``error``; others are raised.
 
+    Raises:
+        ValueError: If an argument is not as stated, or the engine can't run the model; before any study is read.
+
     Examples:
         >>> from braintumorseg import load_pretrained, make_study, predict_many
         >>> segmenter = load_pretrained("resunet-lgg")
@@ -80,9 +83,38 @@ def predict_many(
         >>> [(each.source, each.segmentation.shape) for each in found]
         [(0, (4, 64, 64)), (1, (4, 64, 64))]
     """
+    prediction = segmenter.prediction(
+        tta=tta, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
+    )
+    return run_many(prediction, sources, read=read, then=then, ahead=ahead)
+
+
+def run_many(
+    prediction: Prediction,
+    sources: Iterable[Any],
+    *,
+    read: Callable[[Any], Study] = read_study,
+    then: Then | None = None,
+    ahead: int = 2,
+) -> Iterator[Predicted]:
+    """Do the work of :func:`predict_many` with an engine that is chosen already.
+
+    Args:
+        prediction: What ``Segmenter.prediction`` returned.
+        sources: As for :func:`predict_many`, and so the following three.
+        read: Turns a source into a ``Study``.
+        then: What is to be done with each study, its segmentation and its source.
+        ahead: How many studies may wait for the network, and behind it.
+
+    Examples:
+        >>> from braintumorseg import load_pretrained, make_study
+        >>> from braintumorseg.inference import run_many
+        >>> prediction = load_pretrained("resunet-lgg").prediction(tta=True)
+        >>> found = run_many(prediction, [0], read=lambda seed: make_study(seed, shape=(4, 64, 64)))
+        >>> [each.segmentation.engine == prediction.choice.engine for each in found]
+        [True]
+    """
     check_integer("ahead", ahead, 1)
-    options: dict[str, Any] = {"tta": tta, "uncertainty": uncertainty, "batch_size": batch_size}
-    prediction = segmenter.prediction(engine=engine, precision=precision, **options)
 
     def begin(source: Any) -> tuple[Study, Prepared]:
         study = read(source)
@@ -106,7 +138,7 @@ def predict_many(
     try:
         read_on()
         import_ahead("scipy.ndimage")  # for components; like the first study, it comes while the network is compiled
-        segmenter.warm_up(engine, precision)
+        prediction.warm_up()
         while begun:
             source, future = begun.popleft()
             read_on()

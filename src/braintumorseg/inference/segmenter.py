@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 from braintumorseg._core.files import check_free
 from braintumorseg._core.optional import lazy
+from braintumorseg.inference.sources import as_study
 from braintumorseg.inference.stages import Prediction
-from braintumorseg.io import read_study
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.card import Card
 from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from braintumorseg.presets.writer import write_preset
-from braintumorseg.runtimes.choice import ENGINES, PRECISIONS, Engine, Precision, gpu_is_there
-from braintumorseg.runtimes.network import Network, weights_of
-from braintumorseg.study import SEQUENCES, Segmentation, Study
+from braintumorseg.runtimes.choice import PRECISIONS, Choice, Engine, Precision, Runtimes
+from braintumorseg.runtimes.network import Network, fingerprint_of, weights_of
+from braintumorseg.study import Segmentation, Study
 
 if TYPE_CHECKING:
     import keras
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from braintumorseg.runtimes.export import Format
 
 _export = lazy("braintumorseg.runtimes.export")
-_keras = lazy("braintumorseg.runtimes.keras")
-_openvino = lazy("braintumorseg.runtimes.openvino")
-_onnxruntime = lazy("braintumorseg.runtimes.onnxruntime")
 _models = lazy("braintumorseg.models")
 
 
@@ -51,7 +47,7 @@ class Segmenter:
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
         name: What to call it.
         card: What it was trained on, and how well it does; ``None`` where nobody measured.
-        precision: What it computes in where nobody says: ``"int8"`` alone for a network that has a quantization.
+        precision: Default precision of predictions; ``"int8"`` only for a network that has a quantization.
         slice_classifier: Runs first; slices in which it finds no tumour are not segmented, and get probability 0. It must have
             the same preprocessing.
 
@@ -97,7 +93,7 @@ class Segmenter:
         self.precision = precision
         self.slice_classifier = slice_classifier
         self._latest: Network | None = model if isinstance(model, Network) else None
-        self._runners: dict[tuple[str, str], tuple[Network, Any]] = {}
+        self._runtimes = Runtimes()
 
     @cached_property
     def model(self) -> keras.Model:
@@ -127,8 +123,8 @@ class Segmenter:
                 without all of them), and say voxel by voxel and for the study how far they lie apart: five times the time where
                 there are three sequences. Mask and probabilities stay those of the study as it is.
             batch_size: How many slices go through the model at once at most; it bounds the memory.
-            engine: What runs the network. ``"auto"`` is Keras where it sees a GPU and for models that are not of this
-                package, else OpenVINO, which needs neither TensorFlow nor Keras. ``"onnxruntime"`` is in the extra ``export``.
+            engine: What runs the network. ``"auto"`` is Keras where it sees a GPU and for models that no other engine can
+                run, else OpenVINO, which needs neither TensorFlow nor Keras. ``"onnxruntime"`` is in the extra ``export``.
             precision: ``"float32"``, in which all engines give the same, or ``"int8"`` where the preset has a quantization, in
                 which CPUs are about twice as fast or more; ``segmenter.precision`` if not given (Keras has float32 alone).
 
@@ -145,7 +141,7 @@ class Segmenter:
         prediction = self.prediction(
             tta=tta, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
         )
-        study = _as_study(study)
+        study = as_study(study)
         prepared = prediction.prepare(study)
         return prediction.finish(study, prepared, prediction.compute(prepared))
 
@@ -160,21 +156,33 @@ class Segmenter:
     ) -> Prediction:
         """Return the stages of :meth:`predict`, with the same arguments, to be run side by side for different studies."""
         check_integer("batch_size", batch_size, 1)
-        run, engine, precision = self._choose(engine, precision)
-        if self.slice_classifier is not None:
-            run = partial(_run_suspect, self.slice_classifier, run)
         return Prediction(
-            self.preprocessing, self.threshold, self.min_voxels, run, engine, precision, tta, uncertainty, batch_size
+            preprocessing=self.preprocessing,
+            threshold=self.threshold,
+            min_voxels=self.min_voxels,
+            choice=self._choose(engine, precision),
+            slice_classifier=self.slice_classifier,
+            tta=tta,
+            uncertainty=uncertainty,
+            batch_size=batch_size,
         )
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of all that a prediction depends on: weights, preprocessing, threshold, size of components."""
-        settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision]
+        """Return a SHA-256 of all that a prediction depends on, but for its own arguments.
+
+        That is the architecture, the weights, their quantization, the preprocessing, the threshold, the size of components,
+        the default precision and the slice classifier.
+        """
+        try:
+            network = self.network()
+            architecture, weights = json.dumps(network.architecture, sort_keys=True), network.weights
+            quantization = network.quantization or {}
+        except ValueError:  # a model of other layers
+            architecture, weights, quantization = _models.configuration_of(self.model), weights_of(self.model), {}
+        settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision, architecture]
         digest = hashlib.sha256(json.dumps(settings).encode())
-        network = self._latest if self._latest is not None and "model" not in self.__dict__ else None
-        weights = network.weights if network else weights_of(self.model)
-        for path in sorted(weights):
-            digest.update(path.encode() + np.ascontiguousarray(weights[path]).tobytes())
+        for arrays in (weights, quantization):
+            digest.update(fingerprint_of(arrays).encode())
         if self.slice_classifier is not None:
             digest.update(self.slice_classifier.fingerprint().encode())
         return digest.hexdigest()
@@ -192,52 +200,12 @@ class Segmenter:
             self._latest = Network(self.name, _models.architecture_of(self.model), weights)
         return self._latest
 
-    def warm_up(self, engine: Engine = "auto", precision: Precision | None = None) -> tuple[Engine, Precision]:
-        """Build the network for an engine now, so that the first prediction need not; arguments are those of ``predict``.
-
-        Returns:
-            The engine and the precision that predictions with these arguments are made with.
-        """
-        run, engine, precision = self._choose(engine, precision)
-        if engine == "openvino":
-            run.prepare(self.preprocessing.size, self.preprocessing.size)
-        return engine, precision
-
-    def _choose(self, engine: Engine, precision: Precision | None) -> tuple[Any, Engine, Precision]:
-        """Return a function from images and batch size to probabilities, with the engine and the precision that it has."""
-        check_in("engine", engine, ENGINES)
-        check_in("precision", precision, (None, *PRECISIONS))
+    def _choose(self, engine: Engine, precision: Precision | None) -> Choice:
         try:
             network = self.network()
-        except ValueError:
-            if engine not in ("auto", "keras"):
-                raise
-            network, engine = None, "keras"
-        if engine == "auto":
-            engine = "keras" if precision != "int8" and gpu_is_there() else "openvino"
-        self._check_classes(self.model.output_shape[-1] if network is None else network.classes)
-        if engine == "keras" or network is None:
-            if precision == "int8":
-                msg = wrong("precision", "'float32' for the engine keras", repr(precision))
-                raise ValueError(msg)
-            return partial(_keras.run, self.model), engine, "float32"
-        if precision is None:
-            precision = self.precision if network.quantization is not None else "float32"
-        if precision == "int8" and network.quantization is None:
-            msg = wrong("precision", f"'float32' for {self.name}, of whose weights there is no quantization", "'int8'")
-            raise ValueError(msg)
-        key = (engine, precision)
-        if key not in self._runners or self._runners[key][0] is not network:
-            runtime = _openvino if engine == "openvino" else _onnxruntime
-            self._runners[key] = (network, runtime.Runner(network, precision))
-        return self._runners[key][1], engine, precision
-
-    def _check_classes(self, classes: int) -> None:
-        if classes != 1:
-            by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
-            allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
-            msg = wrong("model", allowed, f"{classes} channels")
-            raise ValueError(msg)
+        except ValueError:  # a model of other layers
+            network = None
+        return self._runtimes.choose(network, lambda: self.model, engine, precision, self.precision)
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write all that the segmenter is as a preset, which ``load_pretrained(folder)`` reads.
@@ -266,16 +234,17 @@ class Segmenter:
         folder = Path(folder)
         for file in (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE):
             check_free(folder / file, overwrite=overwrite)
+        network = self.network()
         write_preset(
             folder,
             self.model,
             name=self.name,
-            architecture=_models.architecture_of(self.model),
+            architecture=network.architecture,
             preprocessing=self.preprocessing,
             threshold=self.threshold,
             min_voxels=self.min_voxels,
             card=self.card or Card(),
-            quantization=self.network().quantization if self.precision == "int8" else None,
+            quantization=network.quantization if self.precision == "int8" else None,
         )
         return folder
 
@@ -336,29 +305,3 @@ class Segmenter:
         score = f"; {self.card.scores[0]}" if self.card and self.card.scores else ""
         size = self.preprocessing.size
         return f"Segmenter {self.name!r}: {', '.join(self.preprocessing.sequences)} at {size}x{size}{score}"
-
-
-def _run_suspect(
-    slice_classifier: SliceClassifier, run: Any, images: NDArray[np.float32], batch_size: int
-) -> NDArray[np.float32]:
-    """Run on the slices alone in which a slice classifier finds tumour; the others are 0."""
-    suspect = slice_classifier.run(images, batch_size) >= slice_classifier.threshold
-    output = np.zeros((*images.shape[:3], 1), np.float32)
-    if suspect.any():
-        output[suspect] = run(images[suspect], batch_size)
-    return output
-
-
-def _as_study(study: Study | str | PathLike[str] | NDArray[Any]) -> Study:
-    if isinstance(study, Study):
-        return study
-    if isinstance(study, (str, PathLike)):
-        return read_study(study)
-    volume = np.asarray(study)
-    if volume.ndim == 3:
-        volume = volume[None]
-    if volume.ndim != 4 or volume.shape[-1] != len(SEQUENCES):
-        allowed = f"a Study, a path, or an array ([slices,] height, width, 3) of {', '.join(SEQUENCES)}"
-        msg = wrong("study", allowed, f"an array of shape {np.shape(study)}")
-        raise ValueError(msg)
-    return Study(volume)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +21,15 @@ from braintumorseg.presets.card import Card
 from braintumorseg.presets.preset import CONFIG_FILE, WEIGHTS_FILE
 from braintumorseg.presets.reader import build_model, read_preset, read_weights
 from braintumorseg.presets.writer import write_preset
-from braintumorseg.runtimes.network import weights_of
+from braintumorseg.runtimes.network import fingerprint_of, weights_of
 from braintumorseg.study import Study
 
 if TYPE_CHECKING:
     import keras
 
 _models = lazy("braintumorseg.models")
+
+Images = NDArray[np.float32]
 
 BUNDLED = Path(presets.__file__).with_name("slice_classifiers")
 
@@ -94,10 +97,24 @@ class SliceClassifier:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of all that its answers depend on."""
-        digest = hashlib.sha256(json.dumps([self.preprocessing.get_config(), self.threshold]).encode())
-        for path, weight in sorted(weights_of(self.model).items()):
-            digest.update(path.encode() + np.ascontiguousarray(weight).tobytes())
+        settings = [self.preprocessing.get_config(), self.threshold, _models.configuration_of(self.model)]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        digest.update(fingerprint_of(weights_of(self.model)).encode())
         return digest.hexdigest()
+
+    def screen(self, run: Callable[[Images, int], Images], images: Images, batch_size: int) -> Images:
+        """Run a network on the images in which there is tumour by this classifier; the output for the others is 0.
+
+        Args:
+            run: From images and a batch size to probabilities ``(slices, size, size, 1)``.
+            images: Float32 array ``(slices, size, size, sequences)``.
+            batch_size: How many images go through a model at once.
+        """
+        suspect = self.run(images, batch_size) >= self.threshold
+        output = np.zeros((*images.shape[:3], 1), np.float32)
+        if suspect.any():
+            output[suspect] = run(images[suspect], batch_size)
+        return output
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write all that the slice classifier is; ``load_slice_classifier(folder)`` reads it.
@@ -129,7 +146,7 @@ class SliceClassifier:
             folder,
             self.model,
             name=self.name,
-            architecture=_architecture_of(self.model),
+            architecture=_models.classifier_architecture(self.model),
             preprocessing=self.preprocessing,
             threshold=self.threshold,
             min_voxels=0,
@@ -172,19 +189,3 @@ def load_slice_classifier(name: str | PathLike[str] = "resunet-lgg-slices") -> S
         name=preset.name,
         card=preset.card,
     )
-
-
-def _architecture_of(model: keras.Model) -> dict[str, object]:
-    """Return the arguments of ``build_classifier`` that build a model with an encoder."""
-    convolutions = [layer for layer in model.layers if layer.name.endswith("_conv_1")]
-    normalization = "group" if "GroupNormalization" in {type(layer).__name__ for layer in model.layers} else "batch"
-    dropout = next((layer.rate for layer in model.layers if layer.name == "pooled_dropout"), 0.0)
-    return {
-        "name": "classifier",
-        "backbone": "encoder",
-        "input_shape": list(model.input_shape[1:]),
-        "classes": model.output_shape[-1],
-        "filters": [layer.filters for layer in convolutions],
-        "dropout": dropout,
-        "normalization": normalization,
-    }

@@ -1,16 +1,18 @@
-"""One way to predict, in three stages that may run side by side for different studies."""
+"""A prediction in three stages, which may run side by side for different studies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg.inference.postprocessing import to_mask
-from braintumorseg.inference.variants import measure_agreement, measure_spread, run_variants
+from braintumorseg.inference.slice_classifier import SliceClassifier
+from braintumorseg.inference.variants import MIRRORED, measure_agreement, measure_spread, run_without_sequences
 from braintumorseg.preprocessing.transform import Prepared, Preprocessing
+from braintumorseg.runtimes.choice import Choice
 from braintumorseg.study import Segmentation, Study
 
 Array = NDArray[np.float32]
@@ -37,9 +39,8 @@ class Prediction:
         preprocessing: The preprocessing that the network was trained with.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
-        run: From images and batch size to probabilities.
-        engine: What runs it.
-        precision: What it computes in.
+        choice: What runs the network.
+        slice_classifier: Finds the slices that the network sees; ``None`` if it sees all.
         tta: Whether mirror images are predicted too, and the mean taken (test-time augmentation).
         uncertainty: Whether variants are predicted too.
         batch_size: How many slices go through at once at most.
@@ -48,9 +49,8 @@ class Prediction:
     preprocessing: Preprocessing
     threshold: float
     min_voxels: int
-    run: Callable[[Array, int], Array]
-    engine: str
-    precision: str
+    choice: Choice
+    slice_classifier: SliceClassifier | None
     tta: bool
     uncertainty: bool
     batch_size: int
@@ -59,18 +59,24 @@ class Prediction:
         """Turn a study into the network's input."""
         return self.preprocessing.apply(study)
 
+    def warm_up(self) -> None:
+        """Build the network for images of the preprocessing's size now, so that the first study need not wait."""
+        self.choice.prepare(self.preprocessing.size, self.preprocessing.size)
+
     def compute(self, prepared: Prepared) -> Outputs:
-        """Run the network."""
-        output = self.run(prepared.images, self.batch_size)
-        if self.tta:
-            mirrored = self.run(prepared.images[:, :, ::-1], self.batch_size)
-            output = np.asarray((output + mirrored[:, :, ::-1]) / 2, np.float32)
-        if not self.uncertainty:
+        """Run the network; mirror images once, whether for the mean, as a variant, or for both."""
+        images = prepared.images
+        output = self._run(images)
+        if not (self.tta or self.uncertainty):
             return Outputs(output)
-        sequences = self.preprocessing.sequences
-        return Outputs(
-            output, run_variants(lambda images: self.run(images, self.batch_size), prepared.images, sequences)
-        )
+        mirrored = self._run(images[:, :, ::-1])[:, :, ::-1]
+        variants: dict[str, Array] = {}
+        if self.uncertainty:
+            fewer = run_without_sequences(self._run, images, self.preprocessing.sequences)
+            variants = {MIRRORED: mirrored[..., 0], **fewer}
+        if self.tta:
+            output = np.asarray((output + mirrored) / 2, np.float32)
+        return Outputs(output, variants)
 
     def finish(self, study: Study, prepared: Prepared, outputs: Outputs) -> Segmentation:
         """Bring the output back to the study's own grid, and find the mask."""
@@ -92,9 +98,14 @@ class Prediction:
             notes=(*study.notes, *prepared.notes),
             uncertainty=spread,
             agreement=agreement,
-            engine=self.engine,
-            precision=self.precision,
+            engine=self.choice.engine,
+            precision=self.choice.precision,
         )
+
+    def _run(self, images: Array) -> Array:
+        if self.slice_classifier is None:
+            return self.choice.run(images, self.batch_size)
+        return self.slice_classifier.screen(self.choice.run, images, self.batch_size)
 
     def _restore(self, probabilities: Array, prepared: Prepared) -> Array:
         return self.preprocessing.restore(probabilities, prepared.placement)

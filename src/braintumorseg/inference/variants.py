@@ -1,4 +1,4 @@
-"""How sure a model is: what it says of the same study mirrored, and of the same study with fewer sequences."""
+"""Variants of a study, mirrored or with fewer sequences, and how far a model's answers to them lie apart."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Images = NDArray[np.float32]
 Run = Callable[[Images], Images]
 
 REFERENCE = "flair"
+MIRRORED = "mirrored"
+"""Name of the variant that is the mirror image, left to right."""
 
 
-def run_variants(run: Run, images: Images, channels: Sequence[str]) -> dict[str, Images]:
-    """Predict variants of a prepared study, each brought back to where the study lies.
+def run_without_sequences(run: Run, images: Images, channels: Sequence[str]) -> dict[str, Images]:
+    """Predict a prepared study without each sequence but FLAIR, and without all of them.
 
-    The variants are the mirror image, left to right, and the study without each sequence but FLAIR and without all of
-    them, filled with the FLAIR as ``Preprocessing`` fills what a study lacks. A sequence that is a copy of the FLAIR
+    They are filled with the FLAIR as ``Preprocessing`` fills what a study lacks. A sequence that is a copy of the FLAIR
     already can't be dropped.
 
     Args:
@@ -30,9 +31,9 @@ def run_variants(run: Run, images: Images, channels: Sequence[str]) -> dict[str,
         channels: Name of the sequence in each channel of the images.
 
     Returns:
-        Probabilities ``(slices, size, size)`` of each variant by its name: ``"mirrored"``, ``"without t1"``, ...
+        Probabilities ``(slices, size, size)`` of each variant by its name, such as ``"without t1"``.
     """
-    outputs = {"mirrored": run(images[:, :, ::-1])[:, :, ::-1, 0]}
+    outputs: dict[str, Images] = {}
     if REFERENCE not in channels:
         return outputs
     flair = images[..., channels.index(REFERENCE)]

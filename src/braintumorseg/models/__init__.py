@@ -1,8 +1,8 @@
-"""Architectures: one a file, each a builder that returns a functional ``keras.Model`` of stock layers."""
+"""Architectures: one a file, each a builder that returns a functional ``keras.Model`` of stock layers.
 
-from braintumorseg.models.architecture import ARCHITECTURES, BUILDERS, architecture_of
-from braintumorseg.models.classifier import build_classifier
-from braintumorseg.models.resunet import build_resunet
-from braintumorseg.models.unet import build_unet
+The names are imported at their first use: ``graph`` and ``topology``, which describe layers, need no Keras.
+"""
 
-__all__ = ["ARCHITECTURES", "BUILDERS", "architecture_of", "build_classifier", "build_resunet", "build_unet"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import keras
 from braintumorseg._core.checks import wrong
 from braintumorseg.models.classifier import build_classifier
 from braintumorseg.models.resunet import build_resunet
+from braintumorseg.models.topology import arguments_of
 from braintumorseg.models.unet import build_unet
 
 ARCHITECTURES = {"resunet": build_resunet, "unet": build_unet}
@@ -17,8 +18,6 @@ ARCHITECTURES = {"resunet": build_resunet, "unet": build_unet}
 
 BUILDERS = ARCHITECTURES | {"classifier": build_classifier}
 """Builders of all that a preset's files can hold."""
-
-_FIRST_OF_BLOCK = re.compile(r"(encoder_\d+|bottleneck)_conv_1")
 
 
 def architecture_of(model: keras.Model) -> dict[str, Any]:
@@ -38,28 +37,33 @@ def architecture_of(model: keras.Model) -> dict[str, Any]:
         >>> architecture["name"], architecture["filters"], architecture["classes"]
         ('unet', [4, 8], 2)
     """
-    layers = {layer.name: layer for layer in model.layers}
-    arguments: dict[str, Any] = {
-        "input_shape": list(model.input_shape[1:]) if isinstance(model.input_shape, tuple) else [],
-        "classes": getattr(layers.get("logits"), "filters", 0),
-        "filters": [layer.filters for name, layer in layers.items() if _FIRST_OF_BLOCK.fullmatch(name)],
-        "activation": layers["probabilities"].get_config()["activation"] if "probabilities" in layers else None,
-        "dropout": getattr(layers.get("bottleneck_dropout"), "rate", 0.0),
-        "normalization": _normalization(layers.get("encoder_1_norm_1")),
-    }
-    try:
-        same = _layers(ARCHITECTURES[model.name](**arguments)) == _layers(model)
-    except (KeyError, TypeError, ValueError):
-        same = False
-    if not same:
+    architecture = _read(model) if model.name in ARCHITECTURES else None
+    if architecture is None:
         builders = ", ".join(builder.__name__ for builder in ARCHITECTURES.values())
         msg = wrong("model", f"one that {builders} built", f"another model, named {model.name!r}")
         raise ValueError(msg)
-    return {"name": model.name, **arguments}
+    return {"name": model.name, **architecture}
 
 
-def _normalization(layer: Any) -> str:
-    return "group" if isinstance(layer, keras.layers.GroupNormalization) else "batch"
+def configuration_of(model: keras.Model) -> str:
+    """Return the layers of any model with their settings and connections as JSON, but for what training with it changes."""
+    text = json.dumps(model.get_config(), default=str)
+    return json.dumps(json.loads(text, object_hook=_without_trainable), sort_keys=True)
+
+
+def _without_trainable(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "trainable"}
+
+
+def _read(model: keras.Model) -> dict[str, Any] | None:
+    """Return the arguments that the layers' names and settings speak of, if they build a model of just these layers."""
+    shape = list(model.input_shape[1:]) if isinstance(model.input_shape, tuple) else []
+    try:
+        arguments = {"input_shape": shape, **arguments_of({layer.name: layer.get_config() for layer in model.layers})}
+        same = _layers(ARCHITECTURES[model.name](**arguments)) == _layers(model)
+    except (TypeError, ValueError, NotImplementedError):  # the last is of layers that have no configuration
+        return None
+    return arguments if same else None
 
 
 def _layers(model: keras.Model) -> list[tuple[str, dict[str, Any]]]:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import keras
 
 from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
-from braintumorseg.models.encoder_decoder import Normalization
+from braintumorseg.models.build import lay
 from braintumorseg.models.resnet import residual_network
-from braintumorseg.models.resunet import residual_block
+from braintumorseg.models.topology import Normalization, arguments_of, residual_encoder
 
 Backbone = Literal["encoder", "resnet18", "resnet50"]
 
@@ -72,7 +72,7 @@ def build_classifier(
         raise ValueError(msg)
     images = keras.Input(shape, name="images")
     if backbone == "encoder":
-        features = _encoder(images, filters, normalization)
+        features = lay(residual_encoder(shape, filters, normalization), images)
     else:
         features = residual_network(images, int(backbone.removeprefix("resnet")))
     pooled = keras.layers.Concatenate(name="pooled")(
@@ -91,13 +91,19 @@ def build_classifier(
     return model
 
 
-def _encoder(images: Any, filters: Sequence[int], normalization: Normalization) -> Any:
-    """Return the bottleneck's features; names are those of ``build_resunet``."""
-    features = images
-    for level, width in enumerate(filters[:-1], start=1):
-        features = residual_block(features, width, normalization, f"encoder_{level}")
-        features = keras.layers.MaxPooling2D(name=f"encoder_{level}_pool")(features)
-    return residual_block(features, filters[-1], normalization, "bottleneck")
+def classifier_architecture(model: keras.Model) -> dict[str, Any]:
+    """Return the name and the arguments of ``build_classifier`` that build a model with an encoder, as presets store them."""
+    layers = {layer.name: layer.get_config() for layer in model.layers}
+    arguments = arguments_of(layers)
+    return {
+        "name": "classifier",
+        "backbone": "encoder",
+        "input_shape": list(model.input_shape[1:]),
+        "classes": model.output_shape[-1],
+        "filters": arguments["filters"],
+        "dropout": layers.get("pooled_dropout", {}).get("rate", 0.0),
+        "normalization": arguments["normalization"],
+    }
 
 
 def _take_over(model: keras.Model, trained: keras.Model) -> None:

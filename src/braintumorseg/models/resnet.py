@@ -6,8 +6,6 @@ from typing import Any
 
 import keras
 
-from braintumorseg.models.encoder_decoder import activate, normalize
-
 STAGES = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 """Blocks of each stage, by depth."""
 
@@ -22,7 +20,7 @@ def residual_network(images: Any, depth: int) -> Any:
     no bias, as a normalisation with its own offset follows.
     """
     features = _convolution(images, 64, 7, 2, "stem_conv")
-    features = activate(normalize(features, "batch", "stem_norm"), "stem_relu")
+    features = keras.layers.ReLU(name="stem_relu")(keras.layers.BatchNormalization(name="stem_norm")(features))
     features = keras.layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(features)
     for stage, (width, blocks) in enumerate(zip(_WIDTHS, STAGES[depth], strict=True), start=1):
         for block in range(1, blocks + 1):
@@ -41,13 +39,14 @@ def _block(features: Any, width: int, stride: int, bottleneck: bool, name: str) 
     shortcut = features
     if stride > 1 or features.shape[-1] != inner[-1][1]:
         shortcut = _convolution(features, inner[-1][1], 1, stride, f"{name}_shortcut_conv")
-        shortcut = normalize(shortcut, "batch", f"{name}_shortcut_norm")
+        shortcut = keras.layers.BatchNormalization(name=f"{name}_shortcut_norm")(shortcut)
     for step, (size, channels, stride_here) in enumerate(inner, start=1):
         features = _convolution(features, channels, size, stride_here, f"{name}_conv_{step}")
-        features = normalize(features, "batch", f"{name}_norm_{step}")
+        features = keras.layers.BatchNormalization(name=f"{name}_norm_{step}")(features)
         if step < len(inner):
-            features = activate(features, f"{name}_relu_{step}")
-    return activate(keras.layers.Add(name=f"{name}_add")([features, shortcut]), f"{name}_relu")
+            features = keras.layers.ReLU(name=f"{name}_relu_{step}")(features)
+    features = keras.layers.Add(name=f"{name}_add")([features, shortcut])
+    return keras.layers.ReLU(name=f"{name}_relu")(features)
 
 
 def _convolution(features: Any, channels: int, size: int, stride: int, name: str) -> Any:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from braintumorseg.models.encoder_decoder import (
-    Activation,
-    Normalization,
-    activate,
-    build_encoder_decoder,
-    convolution,
-    normalize,
-)
+from braintumorseg.models import topology
+from braintumorseg.models.build import build
+from braintumorseg.models.topology import Activation, Normalization
 
 
 def build_resunet(
@@ -57,21 +51,5 @@ def build_resunet(
         >>> model.output_shape
         (None, 64, 64, 1)
     """
-    return build_encoder_decoder(
-        residual_block, "resunet", input_shape, classes, filters, activation, dropout, normalization
-    )
-
-
-def residual_block(features: Any, filters: int, normalization: Normalization, name: str) -> Any:
-    """Apply one residual block; classifiers share it."""
-    shortcut = features
-    if features.shape[-1] != filters:
-        shortcut = convolution(features, filters, 1, f"{name}_shortcut_conv")
-        shortcut = normalize(shortcut, normalization, f"{name}_shortcut_norm")
-    features = convolution(features, filters, 3, f"{name}_conv_1")
-    features = normalize(features, normalization, f"{name}_norm_1")
-    features = activate(features, f"{name}_relu_1")
-    features = convolution(features, filters, 3, f"{name}_conv_2")
-    features = normalize(features, normalization, f"{name}_norm_2")
-    features = keras.layers.Add(name=f"{name}_add")([features, shortcut])
-    return activate(features, f"{name}_relu_2")
+    graph = topology.resunet(input_shape, classes, filters, activation, dropout, normalization)
+    return build(graph, "resunet")

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from braintumorseg.models.encoder_decoder import (
-    Activation,
-    Normalization,
-    activate,
-    build_encoder_decoder,
-    convolution,
-    normalize,
-)
+from braintumorseg.models import topology
+from braintumorseg.models.build import build
+from braintumorseg.models.topology import Activation, Normalization
 
 
 def build_unet(
@@ -55,14 +49,5 @@ def build_unet(
         >>> model.output_shape
         (None, 64, 64, 1)
     """
-    return build_encoder_decoder(
-        _double_convolution, "unet", input_shape, classes, filters, activation, dropout, normalization
-    )
-
-
-def _double_convolution(features: Any, filters: int, normalization: Normalization, name: str) -> Any:
-    for step in (1, 2):
-        features = convolution(features, filters, 3, f"{name}_conv_{step}")
-        features = normalize(features, normalization, f"{name}_norm_{step}")
-        features = activate(features, f"{name}_relu_{step}")
-    return features
+    graph = topology.unet(input_shape, classes, filters, activation, dropout, normalization)
+    return build(graph, "unet")

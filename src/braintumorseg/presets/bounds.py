@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
+from braintumorseg.models.topology import describe
 
 MAX_CONFIG_BYTES = 2**20
 """Of ``braintumorseg.json``; a card of 110 patients takes 2 % of it."""
@@ -33,9 +34,8 @@ def check_keys(name: str, table: Any, keys: set[str]) -> None:
 def check_bounds(config: Mapping[str, Any], weights_file: str) -> None:
     """Raise ``ValueError`` unless all sizes in a preset's configuration are ones that a preset may have.
 
-    The builders check what an architecture's arguments mean; this checks alone how much they make a builder allocate. Each
-    level of every architecture holds a 3x3 kernel from its width to its width, so that the squares of the widths bound the
-    whole: a configuration can't ask for much more than the number of weights that it states, which its file must hold.
+    The sizes bound what a builder allocates: a configuration can't ask for more weights than it states, and its file must
+    hold these.
     """
     if not isinstance(config["name"], str) or not 0 < len(config["name"]) <= MAX_NAME:
         msg = wrong("name", f"a text of up to {MAX_NAME} characters", config["name"])
@@ -97,7 +97,10 @@ def _check_architecture(architecture: Any, parameters: int) -> None:
     channels = (shape[-1] if shape else None) or 1
     classes = architecture.get("classes", 1)
     check_integer("architecture.classes", classes, 1)
-    needed = sum(9 * width**2 for width in filters) + (channels + classes) * (filters[0] if filters else 1)
+    graph = describe(architecture)
+    # Each level of an architecture that is not described holds a 3x3 kernel from its width to its width at least.
+    least = sum(9 * width**2 for width in filters) + (channels + classes) * (filters[0] if filters else 1)
+    needed = graph.parameters if graph else least
     if needed > parameters:
         msg = wrong("architecture", f"one of at most {parameters} weights, as stated", f"at least {needed}")
         raise ValueError(msg)

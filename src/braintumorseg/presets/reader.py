@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,18 +59,19 @@ def read_network(folder: Path, preset: Preset) -> Network:
     Raises:
         DataError: If a file is missing, too large, or its SHA-256 is not the preset's, or the quantization does not fit.
     """
-    weights, quantization = read_weights(folder, preset), None
+    network = Network(preset.name, preset.architecture, read_weights(folder, preset))
     if preset.int8_sha256:
-        path = folder / INT8_FILE
+        path, graph = folder / INT8_FILE, network.graph
         quantization = _read_arrays(
             path, MAX_INT8_BYTES, preset.int8_sha256, preset.name, "the bounds of a quantization"
         )
         try:
-            check_quantization(quantization, weights)
+            check_quantization(quantization, graph.kernels if graph else {})
         except ValueError as error:
             msg = f"{path}: {error}"
             raise DataError(msg) from error
-    return Network(preset.name, preset.architecture, weights, quantization)
+        network = replace(network, quantization=quantization)
+    return network
 
 
 def build_model(preset: Preset, weights: Mapping[str, NDArray[np.float32]]) -> keras.Model:

@@ -24,7 +24,7 @@ from braintumorseg.presets.preset import (
     compose_preset,
 )
 from braintumorseg.presets.reader import build_model, read_preset
-from braintumorseg.runtimes.network import Weights, weights_of
+from braintumorseg.runtimes.network import Network, Weights, weights_of
 from braintumorseg.runtimes.quantization import check_quantization
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def write_preset(
     )
     build_model(preset, arrays)
     if quantization is not None:
-        check_quantization(quantization, arrays)
+        graph = Network(name, architecture, arrays).graph
+        check_quantization(quantization, graph.kernels if graph else {})
     written = _write(folder, preset, {WEIGHTS_FILE: weights, INT8_FILE: _content(quantization)})
     _remove(folder / CARD_FILE)
     return written

@@ -1,22 +1,133 @@
-"""Which engine runs a network where nobody says."""
+"""The choice of what runs a network: engine, precision, and the runtime that was built for them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from braintumorseg._core.checks import check_in, wrong
 from braintumorseg._core.optional import lazy
+from braintumorseg.runtimes.network import Network
+
+if TYPE_CHECKING:
+    import keras
 
 _keras = lazy("braintumorseg.runtimes.keras")
+_openvino = lazy("braintumorseg.runtimes.openvino")
+_onnxruntime = lazy("braintumorseg.runtimes.onnxruntime")
 
 Engine = Literal["auto", "keras", "openvino", "onnxruntime"]
 Precision = Literal["float32", "int8"]
 ENGINES = ("auto", "keras", "openvino", "onnxruntime")
 PRECISIONS = ("float32", "int8")
 
+Array = NDArray[np.float32]
+
 _DRIVERS = ("/proc/driver/nvidia/gpus", "/dev/kfd", "/dev/dxg")  # of NVIDIA, AMD, and both under Windows
+
+
+class Choice(NamedTuple):
+    """What runs a network.
+
+    Attributes:
+        run: From images ``(slices, height, width, channels)`` and a batch size to ``(slices, height, width, classes)``.
+        engine: The engine; never ``"auto"``.
+        precision: The precision of its computation.
+        prepare: Builds what is needed for images of a height and a width, so that the first ones need not wait.
+    """
+
+    run: Callable[[Array, int], Array]
+    engine: Engine
+    precision: Precision
+    prepare: Callable[[int, int], None]
+
+
+class Runtimes:
+    """The runtimes that were built for a network, each kept as long as its weights stay the same."""
+
+    def __init__(self) -> None:
+        self._built: dict[tuple[Engine, Precision], tuple[Network, Any]] = {}
+
+    def choose(
+        self,
+        network: Network | None,
+        model: Callable[[], keras.Model],
+        engine: Engine = "auto",
+        precision: Precision | None = None,
+        default: Precision = "float32",
+    ) -> Choice:
+        """Choose an engine and a precision, and build the runtime.
+
+        Args:
+            network: The network as data; ``None`` for a model that only Keras can run.
+            model: Returns the Keras model. It is called for the engine ``"keras"`` alone.
+            engine: ``"auto"`` is Keras where it sees a GPU and where no other engine can run the architecture, else
+                OpenVINO.
+            precision: ``None`` for the default one.
+            default: The precision where none is asked for, if there is a quantization.
+
+        Raises:
+            ValueError: If the engine can't run the network, or not in this precision; if the network has several classes.
+            ImportError: If the engine is not installed.
+        """
+        check_in("engine", engine, ENGINES)
+        check_in("precision", precision, (None, *PRECISIONS))
+        if network is None or network.graph is None:
+            _refuse_other_engines(network, engine)
+            engine = "keras"
+        elif engine == "auto":
+            engine = "keras" if precision != "int8" and gpu_is_there() else "openvino"
+        if engine == "keras" or network is None:
+            if precision == "int8":
+                msg = wrong("precision", "'float32' for the engine keras", repr(precision))
+                raise ValueError(msg)
+            built = model()
+            _check_output(tuple(built.output_shape))
+            return Choice(partial(_keras.run, built), "keras", "float32", _prepare_nothing)
+        _check_output((None, None, None, network.classes))
+        if precision is None:
+            precision = default if network.quantization is not None else "float32"
+        if precision == "int8" and network.quantization is None:
+            msg = wrong(
+                "precision", f"'float32' for {network.name}, of whose weights there is no quantization", "'int8'"
+            )
+            raise ValueError(msg)
+        runner = self._runner(network, engine, precision)
+        return Choice(runner, engine, precision, runner.prepare if engine == "openvino" else _prepare_nothing)
+
+    def _runner(self, network: Network, engine: Engine, precision: Precision) -> Any:
+        key = (engine, precision)
+        if key not in self._built or self._built[key][0] is not network:
+            runtime = _openvino if engine == "openvino" else _onnxruntime
+            self._built[key] = (network, runtime.Runner(network, precision))
+        return self._built[key][1]
 
 
 def gpu_is_there() -> bool:
     """Tell whether Keras would compute on a GPU; without the driver of one, nothing is imported to find out."""
     return any(Path(driver).exists() for driver in _DRIVERS) and bool(_keras.sees_gpu())
+
+
+def _refuse_other_engines(network: Network | None, engine: Engine) -> None:
+    if engine not in ("auto", "keras"):
+        which = f"the architecture {network.architecture.get('name')!r}" if network else "a model of other layers"
+        msg = wrong("engine", f"'auto' or 'keras' for {which}, which only Keras can run", repr(engine))
+        raise ValueError(msg)
+
+
+def _check_output(shape: tuple[int | None, ...]) -> None:
+    if len(shape) != 4 or shape[-1] != 1:
+        by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
+        allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
+        got = f"{shape[-1]} channels" if len(shape) == 4 else f"an output of shape {shape}"
+        msg = wrong("model", allowed, got)
+        raise ValueError(msg)
+
+
+def _prepare_nothing(height: int, width: int) -> None:
+    """For engines that take any size at once."""

@@ -54,6 +54,10 @@ def export(
     """Write a network with a description of its preprocessing; see ``Segmenter.export``."""
     check_in("format", format, FORMATS)
     check_in("precision", precision, PRECISIONS)
+    if network.graph is None and format not in ("litert", "saved_model"):
+        name = network.architecture.get("name")
+        msg = wrong("format", f"'litert' or 'saved_model' for the architecture {name!r}", repr(format))
+        raise ValueError(msg)
     path = Path(path)
     suffix = SUFFIXES[format]
     if path.suffix != suffix:
@@ -74,14 +78,15 @@ def export(
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
             made = Path(scratch) / path.name
             run = _WRITERS[format](made, network, precision, model)
-            difference = _compare(run, model, preprocessing, network.multiple, path, precision)
+            multiple = _keras_engine.multiple_of(model)
+            difference = _compare(run, model, preprocessing, multiple, path, precision)
             described = {
                 **description,
                 "format": format,
                 "precision": precision,
                 "input": "images, float32 (batch, height, width, channels), as the preprocessing gives them",
                 "output": "probabilities, float32 (batch, height, width, 1)",
-                "multiple": network.multiple,
+                "multiple": multiple,
                 "largest_difference_from_keras": difference,
             }
             (Path(scratch) / beside.name).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDA
         ValueError: If the model takes one fixed size, and the images are larger.
     """
     _, height, width, _ = images.shape
-    padded = pad(images, model.input_shape[1:3], _multiple(model))
+    padded = pad(images, model.input_shape[1:3], multiple_of(model))
     output = model.predict(padded, batch_size=batch_size, verbose=0)
     return np.asarray(output[:, :height, :width], np.float32)
 
@@ -39,7 +39,7 @@ def sees_gpu() -> bool:
     return bool(keras.distribution.list_devices("gpu"))
 
 
-def _multiple(model: keras.Model) -> int:
+def multiple_of(model: keras.Model) -> int:
     """Return what sides must be a multiple of: the product of all strides, which is never too little."""
     halving = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Conv2D)
     return prod(max(layer.strides) for layer in model.layers if isinstance(layer, halving))

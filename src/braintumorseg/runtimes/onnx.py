@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.optional import require
-from braintumorseg.runtimes.network import EPSILON, Network, Weights
+from braintumorseg.models.graph import EPSILON
+from braintumorseg.runtimes.network import Network, Weights
 from braintumorseg.runtimes.quantization import quantize_kernel, quantize_range
 
 INPUT, OUTPUT = "images", "probabilities"

@@ -21,7 +21,7 @@ class Runner:
         self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def __call__(self, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
-        """Return the network's output for a stack of images; arguments and result are those of ``engines.keras.run``."""
+        """Return the network's output for a stack of images; arguments and result are those of ``runtimes.keras.run``."""
         count, height, width, _ = images.shape
         padded = pad(images, self._network.fixed, self._network.multiple)
         batches = [

@@ -10,7 +10,8 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as opset
 
-from braintumorseg.runtimes.network import EPSILON, Network, Weights
+from braintumorseg.models.graph import EPSILON
+from braintumorseg.runtimes.network import Network, Weights
 from braintumorseg.runtimes.padding import pad
 from braintumorseg.runtimes.quantization import LEVELS, quantize_kernel
 
@@ -32,7 +33,7 @@ class Runner:
         self._compile(shape[1], shape[2])
 
     def __call__(self, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
-        """Return the network's output for a stack of images; arguments and result are those of ``engines.keras.run``.
+        """Return the network's output for a stack of images; arguments and result are those of ``runtimes.keras.run``.
 
         Each core has a slice of its own, which is faster than all of them sharing one, and needs less memory.
         """

@@ -1,4 +1,4 @@
-"""What a network in 8 bits needs beside its weights, and how numbers become integers by it.
+"""The table that a network in 8 bits needs beside its weights, and how numbers become integers by it.
 
 A quantization is a table of arrays: ``"<layer>/0"`` (and ``"<layer>/1"`` of a second input) the lowest and the highest value
 that the input is rounded between, and ``"<layer>/kernel"`` the largest magnitude of each output channel's kernel. It is kept
@@ -21,14 +21,18 @@ KERNEL_LEVEL = 64
 too large; with 255 for a value and 64 for a kernel nothing is, so that all CPUs find the same."""
 
 
-def check_quantization(quantization: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ``ValueError`` unless all arrays are as described above and fit the layers of these weights."""
+def check_quantization(quantization: Mapping[str, NDArray[Any]], kernels: Mapping[str, int]) -> None:
+    """Raise ``ValueError`` unless all arrays are as described above and fit a network's layers.
+
+    Args:
+        quantization: The table.
+        kernels: Number of output channels of each layer that has a kernel, see ``Graph.kernels``.
+    """
     for place, array in quantization.items():
         layer, _, kind = place.rpartition("/")
         length, fits = 2, array.dtype == np.float32 and array.ndim == 1 and bool(np.isfinite(array).all())
         if kind == "kernel":
-            kernel = weights.get(f"{layer}/kernel")
-            length = 0 if kernel is None else kernel.shape[2 if layer.endswith("_up") else 3]
+            length = kernels.get(layer, 0)
             fits = fits and bool((array >= 0).all())
         else:
             fits = fits and kind.isdecimal() and bool((array[:-1] < array[1:]).all())

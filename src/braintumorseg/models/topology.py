@@ -1,0 +1,213 @@
+"""The one definition of U-Net and ResUNet: their layers, in order and by name (Ronneberger et al. 2015).
+
+Keras models, the networks of other runtimes, the number of weights that a preset may have: all are derived from it. Presets
+store weights by the names that are given here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
+from braintumorseg.models.graph import Graph, Kind, Node
+
+Normalization = Literal["batch", "group"]
+Activation = Literal["sigmoid", "softmax"] | None
+
+_FIRST_OF_BLOCK = re.compile(r"(encoder_\d+|bottleneck)_conv_1")
+
+
+def unet(
+    input_shape: Sequence[int | None] = (None, None, 3),
+    classes: int = 1,
+    filters: Sequence[int] = (16, 32, 64, 128, 256),
+    activation: Activation = "sigmoid",
+    dropout: float = 0.0,
+    normalization: Normalization = "batch",
+) -> Graph:
+    """Return the layers of a U-Net; the arguments are those of ``build_unet``."""
+    return _encoder_decoder(_double_convolution, input_shape, classes, filters, activation, dropout, normalization)
+
+
+def resunet(
+    input_shape: Sequence[int | None] = (None, None, 3),
+    classes: int = 1,
+    filters: Sequence[int] = (16, 32, 64, 128, 256),
+    activation: Activation = "sigmoid",
+    dropout: float = 0.0,
+    normalization: Normalization = "batch",
+) -> Graph:
+    """Return the layers of a residual U-Net; the arguments are those of ``build_resunet``."""
+    return _encoder_decoder(_residual_block, input_shape, classes, filters, activation, dropout, normalization)
+
+
+GRAPHS = {"resunet": resunet, "unet": unet}
+"""Architectures that are described here, and so run on every engine."""
+
+
+def describe(architecture: Mapping[str, Any]) -> Graph | None:
+    """Return the layers of an architecture, given by its ``name`` and its builder's arguments, as presets store them.
+
+    Returns:
+        The layers; ``None`` if there is no description under this name. Keras alone can build such an architecture.
+
+    Raises:
+        ValueError: If the arguments are not the builder's.
+    """
+    arguments = dict(architecture)
+    name = arguments.pop("name", None)
+    if name not in GRAPHS:
+        return None
+    try:
+        return GRAPHS[name](**arguments)
+    except (TypeError, ValueError) as error:
+        msg = f"the architecture {name} can't be built: {error}"
+        raise ValueError(msg) from error
+
+
+def arguments_of(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments that led to these layers, all but ``input_shape``: the way back from names to a description.
+
+    Args:
+        layers: Settings of each layer by its name, as ``get_config`` of a Keras layer has them.
+    """
+    return {
+        "classes": layers.get("logits", {}).get("filters", 0),
+        "filters": [settings.get("filters") for name, settings in layers.items() if _FIRST_OF_BLOCK.fullmatch(name)],
+        "activation": layers.get("probabilities", {}).get("activation"),
+        "dropout": layers.get("bottleneck_dropout", {}).get("rate", 0.0),
+        "normalization": "group" if "groups" in layers.get("encoder_1_norm_1", {}) else "batch",
+    }
+
+
+def residual_encoder(input_shape: Sequence[int | None], filters: Sequence[int], normalization: Normalization) -> Graph:
+    """Return the layers of a ResUNet from the images to the bottleneck, for classifiers."""
+    draw = _Drawing(input_shape)
+    _encode(draw, _residual_block, filters, normalization)
+    return draw.graph()
+
+
+class _Drawing:
+    """A graph in the making: each layer is added after those that it takes."""
+
+    def __init__(self, input_shape: Sequence[int | None]) -> None:
+        height, width, channels = input_shape
+        self.images = Node("images", "images", (), channels or 0, {"height": height, "width": width})
+        self._nodes = [self.images]
+
+    def add(self, kind: Kind, name: str, *inputs: Node, channels: int | None = None, **settings: Any) -> Node:
+        """Add a layer; without ``channels``, it has those of its first input."""
+        width = inputs[0].channels if channels is None else channels
+        self._nodes.append(Node(name, kind, tuple(node.name for node in inputs), width, settings))
+        return self._nodes[-1]
+
+    def graph(self) -> Graph:
+        return Graph(tuple(self._nodes))
+
+
+Block = Callable[[_Drawing, Node, int, Normalization, str], Node]
+"""A block of convolutions: ``(draw, features, filters, normalization, name) -> features`` of ``filters`` channels."""
+
+
+def _encoder_decoder(
+    block: Block,
+    input_shape: Sequence[int | None],
+    classes: int,
+    filters: Sequence[int],
+    activation: Activation,
+    dropout: float,
+    normalization: Normalization,
+) -> Graph:
+    """Return an encoder, a decoder, and skip connections between them, made of one kind of block."""
+    shape = _checked_shape(input_shape, len(filters))
+    _check_arguments(classes, filters, activation, dropout, normalization)
+    draw = _Drawing(shape)
+    features, skips = _encode(draw, block, filters, normalization)
+    if dropout:
+        features = draw.add("dropout", "bottleneck_dropout", features, rate=dropout)
+    for level, (width, skip) in reversed(list(enumerate(zip(filters[:-1], skips, strict=True), start=1))):
+        up = draw.add("up_conv", f"decoder_{level}_up", features, channels=width)
+        joint = draw.add("concat", f"decoder_{level}_skip", up, skip, channels=width + skip.channels)
+        features = block(draw, joint, width, normalization, f"decoder_{level}")
+    features = draw.add("conv", "logits", features, channels=classes, size=1, bias=True)
+    if activation:
+        draw.add("activation", "probabilities", features, function=activation)
+    return draw.graph()
+
+
+def _encode(
+    draw: _Drawing, block: Block, filters: Sequence[int], normalization: Normalization
+) -> tuple[Node, list[Node]]:
+    """Add the encoder with its bottleneck; return the bottleneck's features, and those of each level above."""
+    features, skips = draw.images, []
+    for level, width in enumerate(filters[:-1], start=1):
+        skips.append(block(draw, features, width, normalization, f"encoder_{level}"))
+        features = draw.add("max_pool", f"encoder_{level}_pool", skips[-1])
+    return block(draw, features, filters[-1], normalization, "bottleneck"), skips
+
+
+def _double_convolution(draw: _Drawing, x: Node, filters: int, normalization: Normalization, name: str) -> Node:
+    for step in (1, 2):
+        x = _convolution(draw, x, filters, 3, normalization, f"{name}_conv_{step}", f"{name}_norm_{step}")
+        x = draw.add("relu", f"{name}_relu_{step}", x)
+    return x
+
+
+def _residual_block(draw: _Drawing, x: Node, filters: int, normalization: Normalization, name: str) -> Node:
+    shortcut = x
+    if x.channels != filters:
+        shortcut = _convolution(draw, x, filters, 1, normalization, f"{name}_shortcut_conv", f"{name}_shortcut_norm")
+    x = _convolution(draw, x, filters, 3, normalization, f"{name}_conv_1", f"{name}_norm_1")
+    x = draw.add("relu", f"{name}_relu_1", x)
+    x = _convolution(draw, x, filters, 3, normalization, f"{name}_conv_2", f"{name}_norm_2")
+    x = draw.add("add", f"{name}_add", x, shortcut)
+    return draw.add("relu", f"{name}_relu_2", x)
+
+
+def _convolution(
+    draw: _Drawing, x: Node, filters: int, size: int, normalization: Normalization, name: str, norm: str
+) -> Node:
+    """Add a convolution without bias and a normalisation, which has an offset of its own.
+
+    Groups of up to 8 channels are for batches too small for batch statistics (Wu and He 2018).
+    """
+    x = draw.add("conv", name, x, channels=filters, size=size, bias=False)
+    if normalization == "batch":
+        return draw.add("batch_norm", norm, x)
+    return draw.add("group_norm", norm, x, groups=math.gcd(8, filters))
+
+
+def _checked_shape(input_shape: Sequence[int | None], depth: int) -> tuple[int | None, ...]:
+    shape = tuple(input_shape)
+    known = [side for side in shape[:2] if side is not None]
+    if len(shape) != 3 or shape[2] is None or any(not isinstance(side, int) or side < 1 for side in (*known, shape[2])):
+        msg = wrong("input_shape", "(height, width, channels), height and width None for any", shape)
+        raise ValueError(msg)
+    multiple = 2 ** (depth - 1)
+    if any(side % multiple for side in known):
+        allowed = f"of height and width in multiples of {multiple}, as {depth} levels halve them {depth - 1} times"
+        msg = wrong("input_shape", allowed, shape)
+        raise ValueError(msg)
+    return shape
+
+
+def _check_arguments(
+    classes: int, filters: Sequence[int], activation: Activation, dropout: float, normalization: Normalization
+) -> None:
+    check_integer("classes", classes, 1)
+    if len(filters) < 2:
+        msg = wrong("filters", "at least two widths, one a level", tuple(filters))
+        raise ValueError(msg)
+    for width in filters:
+        check_integer("filters", width, 1)
+    check_in("activation", activation, ("sigmoid", "softmax", None))
+    if activation == "softmax" and classes == 1:
+        msg = wrong(
+            "activation", "'sigmoid' or None for one class, as the softmax of one class is 1 everywhere", activation
+        )
+        raise ValueError(msg)
+    check_range("dropout", dropout, 0, 1, high_open=True)
+    check_in("normalization", normalization, ("batch", "group"))
