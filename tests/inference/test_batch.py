@@ -1,9 +1,12 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from braintumorseg import DataError, load_pretrained, make_study, predict_many
+from braintumorseg.inference import run_many
+from braintumorseg.runtimes.choice import Runtimes
 from cases import write_case
 from command_line import run
 
@@ -55,6 +58,42 @@ def test_no_more_than_a_few_are_read_ahead(segmenter):
     assert len(asked) <= 4  # one before, one in and one behind the network, and the one that is given
     found.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("predict_many")]
+
+
+@pytest.fixture
+def choices(monkeypatch):
+    """What was chosen, each time that it was."""
+    made = []
+
+    def choose(self, *arguments):
+        made.append(original(self, *arguments))
+        return made[-1]
+
+    original = Runtimes.choose
+    monkeypatch.setattr(Runtimes, "choose", choose)
+    return made
+
+
+def test_the_engine_is_chosen_once(segmenter, choices, tmp_path):
+    assert len(list(predict_many(segmenter, [0, 1], read=read))) == 2
+    assert [choice.engine for choice in choices] == ["openvino"]
+    for number in (1, 2):
+        write_case(tmp_path / "in" / f"p{number}", number)
+    assert run("predict", tmp_path / "in", "-o", tmp_path / "out").returncode == 0
+    assert [choice.engine for choice in choices] == ["openvino"] * 2
+
+
+def test_the_network_is_built_before_the_first_study_waits_for_it(segmenter):
+    prepared = []
+    prediction = segmenter.prediction()
+    choice = prediction.choice._replace(prepare=lambda *size: prepared.append(size))
+    assert len(list(run_many(replace(prediction, choice=choice), [0], read=read))) == 1
+    assert prepared == [(192, 192)]
+
+
+def test_wrong_options_are_refused_before_anything_is_read(segmenter):
+    with pytest.raises(ValueError, match="engine must be one of"):
+        predict_many(segmenter, [0], engine="tensorrt")
 
 
 def test_other_errors_are_raised(segmenter):

@@ -6,6 +6,7 @@ import pytest
 from braintumorseg import DataError, Preprocessing, Segmenter, Study, build_resunet, dice, write_segmentation
 from braintumorseg.preprocessing.foreground import find_foreground
 from braintumorseg.presets import Card, Score
+from braintumorseg.runtimes.network import Network, weights_of
 
 
 def bright_flair(threshold=0.4):
@@ -116,6 +117,32 @@ def test_model_of_several_classes_is_refused(phantom):
     segmenter = Segmenter(build_resunet(classes=2, filters=(2, 4)), Preprocessing(size=32))
     with pytest.raises(ValueError, match=r"model must be one of one output channel, .* got 2 channels"):
         segmenter.predict(phantom)
+
+
+def test_the_fingerprint_covers_architecture_and_quantization():
+    weights = weights_of(build_resunet(filters=(4, 8)))
+
+    def segmenter(activation="sigmoid", **bounds):
+        quantization = {f"{layer}/0": np.array([0, high], np.float32) for layer, high in bounds.items()}
+        architecture = {"name": "resunet", "filters": [4, 8], "activation": activation}
+        return Segmenter(Network("mine", architecture, weights, quantization or None), Preprocessing(size=32))
+
+    others = [segmenter(None), segmenter(logits=1), segmenter(logits=2), segmenter(bottleneck_conv_2=2)]
+    assert len({each.fingerprint() for each in (segmenter(), *others)}) == 5
+    same = segmenter(logits=2)
+    before = same.fingerprint()
+    assert before == others[2].fingerprint()
+    same.model.get_layer("logits").trainable = False  # built, and as it was
+    assert same.fingerprint() == before
+
+
+def test_the_fingerprint_covers_the_layers_of_any_model():
+    def segmenter(activation):
+        inputs = keras.Input((None, None, 3))
+        layer = keras.layers.Conv2D(1, 1, activation=activation, kernel_initializer="zeros", name="only")
+        return Segmenter(keras.Model(inputs, layer(inputs), name="own"), Preprocessing(size=32))
+
+    assert segmenter("sigmoid").fingerprint() != segmenter("hard_sigmoid").fingerprint()
 
 
 def test_repr_names_the_figure_with_its_convention():

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -61,10 +62,25 @@ def test_segmenter_asks_its_slice_classifier_first(made, studies, small):
     assert (both.probabilities[~suspect] == 0).all()
 
 
+def leak(layer):
+    """The same layer, or another rectifier, which has no weights either."""
+    return keras.layers.LeakyReLU(name=layer.name) if isinstance(layer, keras.layers.ReLU) else layer
+
+
 def test_slice_classifier_is_part_of_what_a_segmenter_is(made, small):
     slice_classifier, _, _ = made
     both = Segmenter(small.model, small.preprocessing, slice_classifier=slice_classifier)
     assert both.fingerprint() != small.fingerprint()
+    stricter = SliceClassifier(slice_classifier.model, slice_classifier.preprocessing, threshold=0.99)
+    leaky = SliceClassifier(
+        keras.models.clone_model(slice_classifier.model, clone_function=leak), slice_classifier.preprocessing
+    )
+    leaky.model.set_weights(slice_classifier.model.get_weights())
+    found = {
+        Segmenter(small.model, small.preprocessing, slice_classifier=each).fingerprint()
+        for each in (slice_classifier, stricter, leaky)
+    }
+    assert len(found) == 3
     other = SliceClassifier(build_classifier(filters=(4, 8)), Preprocessing(size=16))
     with pytest.raises(ValueError, match="slice_classifier must be one of the same preprocessing"):
         Segmenter(small.model, small.preprocessing, slice_classifier=other)

@@ -19,7 +19,7 @@ from braintumorseg import (
     load_pretrained,
 )
 from braintumorseg.presets import Card, Drop, Score, bundled
-from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, INT8_FILE, WEIGHTS_FILE
 
 CARD = Card("s", "d", "p", "r", "l", "i", "x", (Score("Dice", "m", "p", 0.5, 0.4),), {"a": 0.5}, (Drop("c", 0.5, 0.1),))
 
@@ -54,7 +54,7 @@ def test_everything_comes_back(phantom, tmp_path):
 def test_a_released_preset_is_written_as_it_was(name):
     """Byte for byte, and so with the same SHA-256."""
     folder = load_pretrained(name).save("copy")
-    for file in (CONFIG_FILE, WEIGHTS_FILE):
+    for file in (CONFIG_FILE, WEIGHTS_FILE, INT8_FILE):
         assert (folder / file).read_bytes() == (bundled.BUNDLED / name / file).read_bytes()
 
 
@@ -117,6 +117,21 @@ def test_a_full_disk_leaves_the_old_preset(monkeypatch, failing):
     with pytest.raises(DataError, match=r"can't be written \(No space left on device\)"):
         make(seed=1).save("mine", overwrite=True)
     assert contents("mine") == before
+
+
+def test_each_file_is_written_once(monkeypatch):
+    """The quantization too: the configuration need not be read and written again for it."""
+    segmenter, written = load_pretrained("resunet-lgg-small"), []
+
+    def replace(path, target):
+        written.append(Path(target).name)
+        return original(path, target)
+
+    original = Path.replace
+    monkeypatch.setattr(Path, "replace", replace)
+    segmenter.save("mine")
+    assert sorted(written) == sorted([CONFIG_FILE, WEIGHTS_FILE, INT8_FILE])
+    assert written[-1] == CONFIG_FILE
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
