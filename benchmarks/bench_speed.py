@@ -10,8 +10,8 @@ else they do; ratios of what was timed in turn differ less. Each figure is the m
 from __future__ import annotations
 
 import argparse
+import math
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -118,16 +118,13 @@ def process(script: str) -> Callable[[], str]:
 def flops(preset: str) -> float:
     """Count multiplications and additions of the network's convolutions for one slice."""
     segmenter = load_pretrained(preset)
-    size, total = segmenter.preprocessing.size, 0
-    levels = segmenter.network().levels
-    for path, kernel in segmenter.network().weights.items():
-        layer, _, kind = path.rpartition("/")
-        if kind == "kernel":
-            numbered = re.match(r"(?:encoder|decoder)_(\d+)", layer)
-            level = int(numbered[1]) if numbered else levels if layer.startswith("bottleneck") else 1
-            pixels = (size >> (level - 1)) ** 2
-            # A transposed convolution of stride 2 uses each kernel once for each pixel of its input.
-            total += 2 * kernel.size * (pixels // 4 if layer.endswith("_up") else pixels)
+    graph, size, total = segmenter.network().graph, segmenter.preprocessing.size, 0
+    sides = {graph.nodes[0].name: size}
+    for node in graph.nodes[1:]:
+        side = sides[node.inputs[0]]
+        # A transposed convolution of stride 2 uses each kernel once for each pixel of its input.
+        total += 2 * side**2 * math.prod(graph.shapes.get(f"{node.name}/kernel", (0,)))
+        sides[node.name] = side // 2 if node.kind == "max_pool" else 2 * side if node.kind == "up_conv" else side
     return total
 
 

@@ -84,7 +84,7 @@ def test_missing_path_is_named(segmenter, tmp_path):
 
 def test_notes_say_what_was_filled(segmenter, phantom):
     alone = Study(phantom.volume[..., 1:2], ("flair",), geometry=phantom.geometry)
-    assert segmenter.predict(alone).notes[0] == "pre is missing: filled with a copy of flair"
+    assert segmenter.predict(alone).notes[0] == "t1 is missing: filled with a copy of flair"
 
 
 def test_threshold_and_component_size_are_applied(phantom):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from braintumorseg.runtimes.export import Format
 
 _export = lazy("braintumorseg.runtimes.export")
-_models = lazy("braintumorseg.models")
+_architecture = lazy("braintumorseg.models.architecture")
 
 
 class Segmenter:
@@ -178,7 +178,7 @@ class Segmenter:
             architecture, weights = json.dumps(network.architecture, sort_keys=True), network.weights
             quantization = network.quantization or {}
         except ValueError:  # a model of other layers
-            architecture, weights, quantization = _models.configuration_of(self.model), weights_of(self.model), {}
+            architecture, weights, quantization = _architecture.configuration_of(self.model), weights_of(self.model), {}
         settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision, architecture]
         digest = hashlib.sha256(json.dumps(settings).encode())
         for arrays in (weights, quantization):
@@ -197,7 +197,7 @@ class Segmenter:
             return self._latest
         weights = weights_of(self.model)  # it may have been trained since
         if self._latest is None or not self._latest.same_weights(weights):
-            self._latest = Network(self.name, _models.architecture_of(self.model), weights)
+            self._latest = Network(self.name, _architecture.architecture_of(self.model), weights)
         return self._latest
 
     def _choose(self, engine: Engine, precision: Precision | None) -> Choice:

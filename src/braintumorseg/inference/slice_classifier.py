@@ -27,7 +27,8 @@ from braintumorseg.study import Study
 if TYPE_CHECKING:
     import keras
 
-_models = lazy("braintumorseg.models")
+_architecture = lazy("braintumorseg.models.architecture")
+_classifier = lazy("braintumorseg.models.classifier")
 
 Images = NDArray[np.float32]
 
@@ -97,7 +98,7 @@ class SliceClassifier:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of all that its answers depend on."""
-        settings = [self.preprocessing.get_config(), self.threshold, _models.configuration_of(self.model)]
+        settings = [self.preprocessing.get_config(), self.threshold, _architecture.configuration_of(self.model)]
         digest = hashlib.sha256(json.dumps(settings).encode())
         digest.update(fingerprint_of(weights_of(self.model)).encode())
         return digest.hexdigest()
@@ -146,7 +147,7 @@ class SliceClassifier:
             folder,
             self.model,
             name=self.name,
-            architecture=_models.classifier_architecture(self.model),
+            architecture=_classifier.classifier_architecture(self.model),
             preprocessing=self.preprocessing,
             threshold=self.threshold,
             min_voxels=0,

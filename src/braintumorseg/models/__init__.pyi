@@ -1,8 +1,6 @@
 from .architecture import ARCHITECTURES as ARCHITECTURES
 from .architecture import BUILDERS as BUILDERS
 from .architecture import architecture_of as architecture_of
-from .architecture import configuration_of as configuration_of
 from .classifier import build_classifier as build_classifier
-from .classifier import classifier_architecture as classifier_architecture
 from .resunet import build_resunet as build_resunet
 from .unet import build_unet as build_unet
