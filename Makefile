@@ -1,32 +1,75 @@
-# Everything runs in .venv, which the first target that needs it makes.
-PYTHON ?= python3
+# Everything runs in .venv. The first target that needs it creates it.
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := $(VENV)/Scripts
+else
+PYTHON ?= python3
 BIN := $(VENV)/bin
-# A worker for each of two cores; tests of a file stay together, since they share what is made once for the file.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+endif
+# Modules are compiled when they are first imported: most of those of TensorFlow and PyTorch never are.
+PIP := $(BIN)/python -m pip install --quiet --no-compile $(PIP_FLAGS)
+# The development tools come with the tests, but need not run beside the lowest versions.
+EXTRAS ?= dev
+# PyTorch is pinned to a release that has a build for CPUs; the newest one brings gigabytes of CUDA.
+BACKENDS := jax 'torch==2.13.0'
+# One worker per core, for two cores. Tests of one file share its fixtures, so a file stays with one worker.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=15
+MATHEMATICS := tests/losses tests/test_metrics.py tests/augmentation tests/test_callbacks.py
 
-.PHONY: demo test install-dev test-backends bench lint format docs serve build clean
+.PHONY: demo test test-suite test-fast coverage doctest test-backends test-lowest test-newest test-sdist \
+	install-dev install-all bench lint format docs serve build clean
 
 demo: $(VENV)/.installed  ## the main job on a synthetic study: measures printed, mask and picture in demo/
 	$(BIN)/braintumorseg demo --output demo --overwrite
 
-test: $(VENV)/.installed-dev  ## all tests on the default backend
+test: test-suite doctest  ## all tests on the default backend
+
+test-suite: $(VENV)/.installed-dev
 	$(PYTEST)
+
+test-fast: $(VENV)/.installed-dev  ## all tests but those marked slow
+	$(PYTEST) -m "not slow"
+
+coverage: $(VENV)/.installed-dev  ## the test suite, with its branch coverage measured and held above the floor
+	$(PYTEST) --cov --cov-report=term:skip-covered
+
+doctest: $(VENV)/.installed-dev  ## the examples in docstrings
+	$(PYTEST) --doctest-modules src
+
+# JAX compiles each small operation under test. Fewer optimisations save a fifth of the time.
+test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
+	JAX_DISABLE_MOST_OPTIMIZATIONS=true KERAS_BACKEND=jax $(PYTEST) $(MATHEMATICS)
+	KERAS_BACKEND=torch $(PYTEST) $(MATHEMATICS)
+
+test-lowest:  ## all tests with the lowest versions that pyproject.toml allows, in .venv-lowest
+	$(MAKE) test VENV=.venv-lowest EXTRAS=test PIP_FLAGS="--constraint .ci/constraints-lowest.txt"
+
+test-newest:  ## all tests with the newest versions that pyproject.toml allows, in .venv-newest
+	$(MAKE) test VENV=.venv-newest EXTRAS=test PIP_FLAGS="--upgrade --upgrade-strategy eager"
+
+test-sdist: $(VENV)/.installed-dev  ## all tests in an unpacked sdist, away from the checkout
+	rm -rf build/sdist
+	$(BIN)/python -m build --sdist --no-isolation --outdir build/sdist
+	cd build/sdist && tar -xzf *.tar.gz
+	cd build/sdist/*/ && PYTHONPATH=$$PWD/src $(abspath $(BIN))/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 install-dev: $(VENV)/.installed-dev
 
-# JAX compiles each small thing that is tested: with fewer optimisations that takes four fifths of the time.
-test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
-	JAX_DISABLE_MOST_OPTIMIZATIONS=true KERAS_BACKEND=jax $(PYTEST) tests/losses/test_losses.py tests/test_metrics.py tests/augmentation/test_augmentation.py tests/test_callbacks.py
-	KERAS_BACKEND=torch $(PYTEST) tests/losses/test_losses.py tests/test_metrics.py tests/augmentation/test_augmentation.py tests/test_callbacks.py
+# One installation for all that CI runs: pip resolves once instead of four times.
+install-all: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP) --editable '.[dev,docs]' $(BACKENDS)
+	cd $(VENV) && touch .installed .installed-dev .installed-docs .installed-backends
 
 bench: $(VENV)/.installed-bench  ## speed against peers: predicting, training, losses, HD95
 	$(BIN)/python benchmarks/bench_all.py
 
-lint: $(VENV)/.installed-dev  ## style and types
+lint: $(VENV)/.installed-dev  ## style, types, and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -44,28 +87,27 @@ build: $(VENV)/.installed-dev  ## sdist and wheel in dist/, the wheel installed 
 	BRAINTUMORSEG_DIST=dist $(BIN)/python -m pytest -q tests/test_wheel.py
 
 clean:
-	rm -rf build dist demo site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist demo site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP) --editable '.[$(EXTRAS)]'
 	touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP) --editable '.[dev,docs]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-dev
 
-$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP) --editable '.[bench]'
 	touch $@ $(VENV)/.installed
 
-# PyTorch is pinned to a release that has a build for CPUs; the newest one brings gigabytes of CUDA.
 $(VENV)/.installed-backends: $(VENV)/.installed-dev
-	$(BIN)/python -m pip install --quiet jax 'torch==2.13.0'
+	$(PIP) $(BACKENDS)
 	touch $@

@@ -140,7 +140,9 @@ def script(name: str, code: str) -> str:
     """
     code = dedent(code).strip()
     Path(name).write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, name], capture_output=True, text=True, check=False)
+    # A network runs here once or twice: JAX would compile it for a minute, and for 15 seconds without most optimisations.
+    environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "true"}
+    done = subprocess.run([sys.executable, name], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         msg = f"{name} ended with {done.returncode}: {done.stderr}"
         raise RuntimeError(msg)

@@ -1,50 +1,93 @@
-"""What GitHub reads: workflows that call make targets that there are, on the Pythons that the package states; templates."""
+"""The repository around the package: workflows and their make targets, versions, the sdist's contents, templates."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import braintumorseg
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
-def commands(workflow):
-    """What a workflow's steps run, line by line."""
-    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
-    return [line for job in jobs for step in job["steps"] for line in step.get("run", "").splitlines()]
+with (ROOT / "pyproject.toml").open("rb") as file:
+    PYPROJECT = tomllib.load(file)
+
+
+def jobs(workflow):
+    return yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+
+
+def targets(workflow):
+    """The targets of the Makefile that a workflow's steps call."""
+    lines = [
+        line for job in jobs(workflow).values() for step in job["steps"] for line in step.get("run", "").splitlines()
+    ]
+    return {target for line in lines if line.startswith("make ") for target in line.split()[1:]}
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflow_calls_targets_of_the_makefile(workflow):
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    called = [target for line in commands(workflow) if line.startswith("make ") for target in line.split()[1:]]
-    assert set(called) <= targets
-    assert called
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert targets(workflow) <= known
+    assert targets(workflow)
 
 
 def test_workflows_run_all_that_must_pass():
-    """What .ci/run calls, some workflow calls."""
-    called = {line for workflow in WORKFLOWS for line in commands(workflow)}
-    local = re.findall(r"^make (?!install).*$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
-    assert set(local) <= called
-    assert local
+    """Each target that .ci/run makes, some workflow makes."""
+    local = re.findall(r"^make (?!install)([a-z-]+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(local) == {"coverage", "doctest", "test-backends", "lint", "docs"}
+    assert set(local) <= set.union(*map(targets, WORKFLOWS))
 
 
-def test_workflows_test_the_pythons_that_the_package_states():
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        classifiers = tomllib.load(file)["project"]["classifiers"]
+def test_workflows_test_the_pythons_that_the_package_states_on_each_system():
+    classifiers = PYPROJECT["project"]["classifiers"]
     stated = {each.rpartition(" ")[2] for each in classifiers if re.search(r":: 3\.\d+$", each)}
-    matrix = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]["test"]["strategy"]["matrix"]
+    matrix = jobs(ROOT / ".github/workflows/test.yml")["test"]["strategy"]["matrix"]
     assert set(matrix["python"]) == stated
+    assert set(matrix["os"]) == {"ubuntu-latest", "macos-latest", "windows-latest"}
+
+
+def test_lowest_versions_are_those_that_the_package_allows():
+    """The constraints of `make test-lowest` pin each package to its lower bound in pyproject.toml."""
+    project = PYPROJECT["project"]
+    extras = (extra for name in ("dicom", "export") for extra in project["optional-dependencies"][name])
+    allowed = [Requirement(line) for line in (*project["dependencies"], *extras)]
+    bounds = {each.name: str(each.specifier).replace(">=", "==") for each in allowed}
+    pinned = (ROOT / ".ci" / "constraints-lowest.txt").read_text(encoding="utf-8")
+    constraints = [Requirement(line) for line in pinned.splitlines() if not line.startswith("#")]
+    assert {each.name: str(each.specifier) for each in constraints} == bounds
+
+
+def test_sdist_holds_all_that_is_tracked():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    tracked = {f"/{path.split('/')[0]}" for path in listed.splitlines()}
+    included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert tracked - {"/pyproject.toml", "/.gitignore"} == set(included)  # these two, Hatchling adds
+
+
+def test_changelog_has_a_section_for_the_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## [{Version(braintumorseg.__version__).base_version}]" in changelog
+
+
+def test_dependabot_watches_packages_and_actions():
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    assert {each["package-ecosystem"] for each in updates} == {"pip", "github-actions"}
 
 
 @pytest.mark.parametrize("template", [path for path in TEMPLATES if path.stem != "config"], ids=lambda path: path.stem)
 def test_issue_template_has_what_github_asks_for(template):
-    form = yaml.safe_load(template.read_text())
+    form = yaml.safe_load(template.read_text(encoding="utf-8"))
     assert form.keys() >= {"name", "description", "body"}
     asked = [element for element in form["body"] if element["type"] != "markdown"]
     assert asked

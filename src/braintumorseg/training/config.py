@@ -240,7 +240,7 @@ class TrainConfig:
         """
         path = RECIPES / f"{source}.toml" if str(source) in recipes() else Path(source)
         try:
-            return cls.from_config(tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.from_config(tomllib.loads(path.read_text(encoding="utf-8-sig")))
         except OSError as error:
             allowed = f"expected a TOML file, or one of the recipes {', '.join(recipes())}"
             msg = f"{path}: can't be read ({error.strerror}); {allowed}"
