@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from braintumorseg import DataError, Segmentation, Study, overlay, save_overlay
-from braintumorseg.plots import FOUND_COLOUR, TRUTH_COLOUR
+from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR
 
 
 def colours(path):

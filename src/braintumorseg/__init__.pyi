@@ -20,7 +20,7 @@ from ._version import __version__ as __version__
 from .datasets.lgg import LGGDataset as LGGDataset
 from .datasets.phantom import make_study as make_study
 from .evaluation.evaluate import evaluate as evaluate
-from .findings.findings import measure_findings as measure_findings
+from .findings.measuring import measure_findings as measure_findings
 from .inference.batch import predict_many as predict_many
 from .inference.segmenter import Segmenter as Segmenter
 from .io import find_studies as find_studies

@@ -1,22 +1,19 @@
-"""Figures. Colours are safe for colour-blind readers (Okabe and Ito)."""
+"""Figures of one study. Colours are safe for colour-blind readers (Okabe and Ito)."""
 
 from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_integer, wrong
+from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR, Panel, find_window, montage
 from braintumorseg._core.files import replacing
 from braintumorseg.study import Segmentation, Study
 
-FOUND_COLOUR = "#E69F00"
-TRUTH_COLOUR = "#56B4E9"
 _RESEARCH_ONLY = "for research, not for diagnosis"
 
 
@@ -48,30 +45,25 @@ def overlay(study: Study, segmentation: Segmentation, *, max_slices: int = 12) -
         raise ValueError(msg)
     chosen = _choose_slices(segmentation.mask if study.mask is None else segmentation.mask | study.mask, max_slices)
     image = study.sequence("flair" if "flair" in study.sequences else study.sequences[0])
-    low, high = np.percentile(image, (1, 99.7))
-
-    columns = min(4, len(chosen))
-    rows = -(-len(chosen) // columns)
+    window = find_window(image)
     _, row_mm, column_mm = study.spacing or (1.0, 1.0, 1.0)
-    height, width = study.shape[1] * row_mm, study.shape[2] * column_mm
-    side = 2.4
-    figure = Figure(
-        figsize=(columns * side, rows * side * height / width + 0.7), facecolor="black", layout="constrained"
+    masks = (
+        [(segmentation.mask, FOUND_COLOUR)]
+        if study.mask is None
+        else [(study.mask, TRUTH_COLOUR), (segmentation.mask, FOUND_COLOUR)]
     )
-    for axes, index in zip(figure.subplots(rows, columns, squeeze=False).flat, chosen, strict=False):
-        axes.imshow(image[index], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=row_mm / column_mm)
-        if study.mask is not None:
-            draw_outline(axes, study.mask[index], TRUTH_COLOUR)
-        draw_outline(axes, segmentation.mask[index], FOUND_COLOUR)
-        axes.set_title(f"slice {index + 1}", color="white", fontsize=8, pad=2)
-    for axes in figure.axes:
-        axes.set_axis_off()
-    lines = [Line2D([], [], color=FOUND_COLOUR, label="found")]
-    if study.mask is not None:
-        lines.append(Line2D([], [], color=TRUTH_COLOUR, label="truth"))
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, labelcolor="white", fontsize=8)
-    figure.suptitle(f"{study.name}: tumour on FLAIR ({_RESEARCH_ONLY})", color="white", fontsize=10)
-    return figure
+    panels = [
+        Panel(
+            image[index],
+            window,
+            [(mask[index], colour) for mask, colour in masks],
+            title=f"slice {index + 1}",
+            aspect=row_mm / column_mm,
+        )
+        for index in chosen
+    ]
+    key = {"found": FOUND_COLOUR} | ({} if study.mask is None else {"truth": TRUTH_COLOUR})
+    return montage(panels, key=key, title=f"{study.name}: tumour on FLAIR ({_RESEARCH_ONLY})")
 
 
 def save_overlay(
@@ -106,12 +98,3 @@ def _choose_slices(mask: NDArray[np.bool_], count: int) -> list[int]:
         int(touched[place])
         for place in np.unique(np.linspace(0, touched.size - 1, min(count, touched.size)).round().astype(int))
     ]
-
-
-def draw_outline(axes: Any, mask: NDArray[np.bool_], colour: str) -> None:
-    """Draw the outline of one slice's mask; nothing where it is empty."""
-    if mask.any():
-        # A rim of air lets the outline close where the tumour touches the border.
-        padded = np.pad(mask, 1).astype(np.float32)
-        rows, columns = (np.arange(-1, length + 1) for length in mask.shape)
-        axes.contour(columns, rows, padded, levels=[0.5], colors=colour, linewidths=1)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from braintumorseg import DataError, Segmentation, Study, make_study
+from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR
 from braintumorseg.evaluation import find_disagreements, write_disagreements
-from braintumorseg.plots import FOUND_COLOUR, TRUTH_COLOUR
 
 
 def pair(name, probabilities, mask, **options):

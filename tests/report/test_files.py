@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Segmentation, make_study, write_report
+from braintumorseg._core.draw import trace
 from braintumorseg.report import IndexEntry, write_index
-from braintumorseg.report.images import trace
 
 
 @pytest.fixture(scope="module")

@@ -1,75 +1,83 @@
-"""Pages in one self-contained HTML file: text, tables, and pictures inside."""
+"""Pages from templates, each a single file that needs no other and no network.
+
+Templates lie beside the code of their room and extend the shell, ``_core/templates/shell.html``. Whatever a template prints is
+escaped; only the package's own files, which ``package_file`` reads, are marked as safe. A page may run no script unless its template
+allows it, and may load nothing from elsewhere.
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable
-from html import escape
-from io import BytesIO
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
 
-import pandas as pd
-from matplotlib.figure import Figure
+from braintumorseg._core.files import replacing
+from braintumorseg._core.optional import lazy
+from braintumorseg._version import __version__
 
+_jinja = lazy("jinja2")
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """Return a whole page; the parts are HTML."""
-    body = "\n".join(parts)
-    return _PAGE.format(title=escape(title), body=body)
-
-
-def heading(text: str) -> str:
-    """Return the heading of a section."""
-    return f"<h2>{escape(text)}</h2>"
+_ROOT = Path(__file__).parents[1]
+_GENERATOR = f"braintumorseg {__version__}"
+_PACKAGES = ("keras", "tensorflow", "openvino", "numpy", "scipy", "scikit-image")
 
 
-def paragraph(text: str) -> str:
-    """Return a paragraph."""
-    return f"<p>{escape(text)}</p>"
+def write_page(path: Path, template: str, *, overwrite: bool, **values: Any) -> Path:
+    """Write a page whole or not at all.
+
+    Args:
+        path: Where to write.
+        template: The template's path below the package, such as ``"report/study.html"``.
+        overwrite: Whether a file there may be replaced.
+        **values: What the template prints.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: If the file exists and may not be replaced, or can't be written.
+    """
+    page = render(template, **values)
+    with replacing(path, overwrite=overwrite) as beside:
+        beside.write_text(page, encoding="utf-8")
+    return path
 
 
-def listing(lines: Iterable[str]) -> str:
-    """Return a list, one point a line."""
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+def render(template: str, **values: Any) -> str:
+    """Return a page; a value that the template names and nobody gave is an error."""
+    page: str = _environment().get_template(template).render(values)
+    return page
 
 
-def picture(figure: Figure, alt: str) -> str:
-    """Return a figure as a picture that is part of the page; ``alt`` says what it shows to who can't see it."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return f'<img src="data:image/png;base64,{b64encode(buffer.getvalue()).decode()}" alt="{escape(alt)}">'
+def describe_versions() -> str:
+    """Name the installed software, such as ``"braintumorseg 0.1, Python 3.12, numpy 2.3"``."""
+    found = [_GENERATOR, f"Python {python_version()}"]
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
-def table(frame: pd.DataFrame) -> str:
-    """Return a table of texts; whatever is in it is escaped."""
-    head = "".join(f"<th>{escape(str(column))}</th>" for column in frame.columns)
-    rows = (
-        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
-        for row in frame.itertuples(index=False)
+@cache
+def _environment() -> Any:
+    environment = _jinja.Environment(
+        loader=_jinja.FileSystemLoader(_ROOT),
+        autoescape=True,
+        undefined=_jinja.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    # Not a number is not JSON: a browser would refuse the whole record.
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.globals |= {"package_file": _read, "generator": _GENERATOR, "versions": describe_versions}
+    return environment
 
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font-family: system-ui, sans-serif; line-height: 1.5; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-h2 {{ font-size: 1.2rem; margin: 2rem 0 0; }}
-p {{ margin: 0.4rem 0 0.8rem; }}
-img {{ max-width: 100%; height: auto; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }}
-th, td {{ text-align: left; padding: 0.15rem 0.7rem 0.15rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }}
-footer {{ color: #555; font-size: 0.85rem; margin-top: 2rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-<footer>For research, not for diagnosis.</footer>
-</body>
-</html>
-"""
+def _read(name: str) -> str:
+    """Return one of the package's own files, such as a style sheet."""
+    return (_ROOT / name).read_text(encoding="utf-8")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from braintumorseg._core.draw import BLACK, SKY, VERMILLION
 from braintumorseg.evaluation.table import Evaluation
 
-_BAR, _MEAN, _MEDIAN = "#56B4E9", "#D55E00", "#000000"  # Okabe and Ito: safe for colour-blind readers
+_BAR, _MEAN, _MEDIAN = SKY, VERMILLION, BLACK
 
 
 def plot_dice(evaluation: Evaluation) -> Figure:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg._core.files import replacing
+from braintumorseg._core.tables import write_table
 from braintumorseg.evaluation.perturbations import CHANGES, Change
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
@@ -86,18 +87,17 @@ class Robustness:
         return (-dices.sub(dices[UNCHANGED], axis=0))[[change for change in order if change != UNCHANGED]]
 
     def to_csv(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the table, one row a change.
+        """Write the table, one row per change, with six significant digits.
 
         Raises:
             DataError: If the file exists and may not be replaced, or can't be written.
         """
-        path = Path(path)
-        with replacing(path, overwrite=overwrite) as beside:
-            self.table.to_csv(beside, index=False)
-        return path
+        return write_table(self.table, Path(path), overwrite=overwrite)
 
     def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the table for readers, and every patient's Dice.
+
+        Numbers have all their digits, so that :meth:`from_json` gives the same table.
 
         Raises:
             DataError: If the file exists and may not be replaced, or can't be written.

@@ -14,6 +14,7 @@ import pandas as pd
 
 from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg._core.files import replacing
+from braintumorseg._core.tables import write_table
 from braintumorseg.evaluation.conventions import HEADLINE, count_conventions
 from braintumorseg.evaluation.intervals import RESAMPLES
 from braintumorseg.evaluation.summary import Summary, count_patients, summarise
@@ -153,18 +154,17 @@ class Evaluation:
         return count_conventions(self.slices, resamples=resamples, seed=seed)
 
     def to_csv(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the table, one row a patient.
+        """Write the table, one row per patient, with six significant digits.
 
         Raises:
             DataError: If the file exists and may not be replaced, or can't be written.
         """
-        path = Path(path)
-        with replacing(path, overwrite=overwrite) as beside:
-            self.table.to_csv(beside, index=False)
-        return path
+        return write_table(self.table, Path(path), overwrite=overwrite)
 
     def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write everything, with the summaries for readers; infinite distances are the text ``"inf"``.
+
+        Numbers have all their digits and slices count from 0, so that :meth:`from_json` gives the same evaluation.
 
         Raises:
             DataError: If the file exists and may not be replaced, or can't be written.

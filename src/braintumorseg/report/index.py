@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from os import PathLike
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from braintumorseg._core.files import check_free, replacing
-from braintumorseg.findings.findings import Findings, measure_findings
-from braintumorseg.report.images import find_start, find_window, thumbnail
+from braintumorseg._core.draw import find_window, thumbnail
+from braintumorseg._core.files import check_free
+from braintumorseg._core.page import write_page
+from braintumorseg.findings.measuring import measure_findings
+from braintumorseg.findings.records import Findings
+from braintumorseg.report.images import find_start
 from braintumorseg.report.panels import describe_size
-from braintumorseg.report.template import GENERATOR, RESEARCH, describe_versions, load, render
 from braintumorseg.study import Segmentation, Study
 
 
@@ -81,25 +83,16 @@ def write_index(
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
-    rows = sorted(entries, key=lambda each: (each.findings.quality.score, each.findings.name))
-    checks = sum(each.findings.quality.level == "check" for each in rows)
-    page = render(
-        "index.html",
-        {
-            "generator": escape(GENERATOR),
-            "title": escape(title),
-            "style": load("style.css") + load("index.css"),
-            "script": load("index.js"),
-            "research": escape(RESEARCH),
-            "count": f"{len(rows)} {'study' if len(rows) == 1 else 'studies'}, {checks} to look at twice",
-            "head": "\n".join(_head(place, *column) for place, column in enumerate(_COLUMNS)),
-            "rows": "\n".join(_row(each) for each in rows),
-            "versions": escape(describe_versions()),
-        },
+    shown = sorted(entries, key=lambda each: (each.findings.quality.score, each.findings.name))
+    return write_page(
+        path,
+        "report/index.html",
+        overwrite=overwrite,
+        title=title,
+        checks=sum(each.findings.quality.level == "check" for each in shown),
+        columns=_COLUMNS,
+        rows=[_row(each) for each in shown],
     )
-    with replacing(path, overwrite=overwrite) as beside:
-        beside.write_text(page, encoding="utf-8")
-    return path
 
 
 # Title, and whether numbers are sorted.
@@ -115,37 +108,25 @@ _COLUMNS = (
 )
 
 
-def _head(place: int, title: str, numbers: bool) -> str:
-    # The order that the rows are written in: by quality, the lowest first.
-    order = ' aria-sort="ascending"' if title == "Quality" else ""
-    kind = "number" if numbers else "text"
-    return (
-        f'<th scope="col"{order}><button type="button" data-column="{place}" data-kind="{kind}">{title}</button></th>'
-    )
-
-
-def _row(entry: IndexEntry) -> str:
+def _row(entry: IndexEntry) -> dict[str, Any]:
+    """Return what a row shows; each cell has its title, its content, and the value by which it is sorted."""
     found, quality = entry.findings, entry.findings.quality
-    name = escape(found.name)
-    link = name if entry.report is None else f'<a href="{escape(quote(entry.report))}">{name}</a>'
     whole = found.tumour
     size = 0.0 if whole is None else whole.voxels if whole.volume_ml is None else whole.volume_ml
     longest = None if whole is None else whole.diameters
-    flags = "<br>".join(escape(flag.text) for flag in quality.flags) or "none"
-    says = "good" if quality.level == "good" else "look twice"
-    cells = [
+    cells = (
         (describe_size(whole), size),
-        (str(whole.slices if whole else 0), whole.slices if whole else 0),
-        (str(len(found.lesions)), len(found.lesions)),
+        (whole.slices if whole else 0, whole.slices if whole else 0),
+        (len(found.lesions), len(found.lesions)),
         ("-" if longest is None else f"{longest.longest:.1f} {longest.unit}", longest.longest if longest else ""),
         (found.hemisphere or "-", found.hemisphere or ""),
-        (f'<span class="badge {quality.level}">{says}</span> {quality.score:.3f}', quality.score),
-        (flags, len(quality.flags)),
-    ]
-    labels = [title for title, _ in _COLUMNS[1:]]
-    rest = "".join(
-        f'<td data-value="{value}" data-label="{label}">{text}</td>'
-        for label, (text, value) in zip(labels, cells, strict=True)
+        (f"{quality.score:.3f}", quality.score),
+        ([flag.text for flag in quality.flags], len(quality.flags)),
     )
-    picture = f'<img src="{entry.thumbnail}" alt="" loading="lazy">'
-    return f'<tr><th scope="row" data-value="{name}"><div>{picture}<span>{link}</span></div></th>{rest}</tr>'
+    return {
+        "name": found.name,
+        "report": None if entry.report is None else quote(entry.report),
+        "thumbnail": entry.thumbnail,
+        "level": quality.level,
+        "cells": [(title, *cell) for (title, _), cell in zip(_COLUMNS[1:], cells, strict=True)],
+    }

@@ -1,37 +1,13 @@
-"""The parts of a study's page that are text: measures, quality, the model and its card."""
+"""The facts of a study's page, as text by what each is called; the template escapes and places them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
-
-from braintumorseg.findings.findings import Findings, Region
 from braintumorseg.findings.quality import Quality
+from braintumorseg.findings.records import Findings, Region
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.study import Segmentation, Study
 
 UNKNOWN = "not known"
-
-
-def draw_found(segmentation: Segmentation, findings: Findings, score: float | None) -> str:
-    """Return what was found as HTML; ``score`` is the Dice with the reader's mask, if there is one."""
-    parts = [
-        _card("measures", "Measures", _measures(findings, score)),
-        _card("quality", "Quality", _quality(findings.quality, segmentation)),
-    ]
-    if len(findings.lesions) > 1:
-        parts.append(_card("lesions", f"Its {len(findings.lesions)} pieces", _lesions(findings)))
-    if findings.notes:
-        parts.append(_card("notes", "Notes", _list(findings.notes)))
-    return "\n".join(parts)
-
-
-def draw_made(study: Study, segmentation: Segmentation, segmenter: Segmenter | None) -> str:
-    """Return what it was found in, and by what, as HTML."""
-    parts = [_card("study", "Study", _study(study))]
-    if segmenter is not None:
-        parts.append(_card("model", "Model", _model(segmenter, segmentation)))
-    return "\n".join(parts)
 
 
 def describe_size(region: Region | None) -> str:
@@ -56,22 +32,8 @@ def describe_diameters(region: Region) -> str:
     return f"{found.longest:.1f} x {found.perpendicular:.1f} {found.unit}"
 
 
-def _card(name: str, title: str, content: str) -> str:
-    return f'<section class="card" aria-labelledby="{name}"><h2 id="{name}">{escape(title)}</h2>\n{content}\n</section>'
-
-
-def _facts(facts: dict[str, str]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>' for key, value in facts.items()
-    )
-    return f'<table class="facts"><tbody>{rows}</tbody></table>'
-
-
-def _list(texts: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
-
-
-def _measures(findings: Findings, score: float | None) -> str:
+def describe_measures(findings: Findings, score: float | None) -> dict[str, str]:
+    """Return what was measured; ``score`` is the Dice with the reader's mask, if there is one."""
     whole = findings.tumour
     facts = {"Volume": describe_size(whole)}
     if whole is not None and findings.largest_slice is not None:
@@ -90,56 +52,40 @@ def _measures(findings: Findings, score: float | None) -> str:
         }
     if score is not None:
         facts["Dice with the reader's mask"] = f"{score:.3f}"
-    return _facts(facts)
+    return facts
 
 
-def _quality(quality: Quality, segmentation: Segmentation) -> str:
-    says = "nothing stands out" if quality.level == "good" else "look twice"
-    badge = f'<p><span class="badge {quality.level}">{says}</span> score {quality.score:.3f}</p>'
-    flags = _list([flag.text for flag in quality.flags]) if quality.flags else ""
-    facts = {
-        "Agreement of variants": "no variants were predicted"
-        if quality.agreement is None
-        else f"{quality.agreement:.3f}",
+def describe_quality(quality: Quality) -> dict[str, str]:
+    """Return what the quality's score rests on."""
+    agreement = "no variants were predicted" if quality.agreement is None else f"{quality.agreement:.3f}"
+    return {
+        "Agreement of variants": agreement,
         "Certainty of the probabilities": UNKNOWN if quality.certainty is None else f"{quality.certainty:.3f}",
         "Distance from the training data": f"{quality.distance:.2f} standard deviations",
     }
-    table = _facts(facts)
-    if segmentation.agreement:
-        table += "<h3>Dice of each variant with the mask</h3>"
-        table += _facts({name: f"{value:.3f}" for name, value in segmentation.agreement.items()})
-    told = (
-        "<p>The score ranks studies by the Dice to be expected. It is no Dice, and was tried on 13 patients only.</p>"
-    )
-    return badge + flags + table + told
 
 
-def _lesions(findings: Findings) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Piece", "Size", "Slices", "Longest x across"))
-    rows = "".join(
-        f'<tr><th scope="row">{place}</th><td>{describe_size(each)}</td><td>{each.slices}</td>'
-        f"<td>{describe_diameters(each)}</td></tr>"
+def describe_lesions(findings: Findings) -> list[tuple[int, str, int, str]]:
+    """Return each piece: its number from 1, its size, how many slices it touches, its diameters."""
+    return [
+        (place, describe_size(each), each.slices, describe_diameters(each))
         for place, each in enumerate(findings.lesions, 1)
-    )
-    return (
-        '<div class="wide" tabindex="0" role="region" aria-labelledby="lesions">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    ]
 
 
-def _study(study: Study) -> str:
+def describe_study(study: Study) -> dict[str, str]:
+    """Return what the study is made of."""
     slices, rows, columns = study.shape
     spacing = UNKNOWN if study.spacing is None else "{:.3g} x {:.3g} x {:.3g} mm".format(*study.spacing)
-    return _facts(
-        {
-            "Sequences": ", ".join(study.sequences),
-            "Grid": f"{slices} slices of {rows} x {columns}",
-            "Voxels (slice x row x column)": spacing,
-        }
-    )
+    return {
+        "Sequences": ", ".join(study.sequences),
+        "Grid": f"{slices} slices of {rows} x {columns}",
+        "Voxels (slice x row x column)": spacing,
+    }
 
 
-def _model(segmenter: Segmenter, segmentation: Segmentation) -> str:
+def describe_model(segmenter: Segmenter, segmentation: Segmentation) -> dict[str, str]:
+    """Return the model's settings, and what its card says."""
     pieces, smallest = "in any piece", segmenter.min_voxels
     if smallest > 1:
         pieces = f"in pieces of at least {smallest} voxels; holes of fewer count as tumour"
@@ -153,8 +99,8 @@ def _model(segmenter: Segmenter, segmentation: Segmentation) -> str:
         facts["Run by"] = f"{segmentation.engine}, {segmentation.precision}"
     card = segmenter.card
     if card is None:
-        return _facts(facts | {"Card": "none: nobody has measured this model"})
-    facts |= {
+        return facts | {"Card": "none: nobody has measured this model"}
+    return facts | {
         "What it does": card.stated("summary"),
         "Trained on": card.stated("data"),
         "Split": card.stated("split"),
@@ -163,5 +109,3 @@ def _model(segmenter: Segmenter, segmentation: Segmentation) -> str:
         "Intended use": card.stated("intended_use"),
         "Limits": card.stated("limits"),
     }
-    scores = _list([str(score) for score in card.scores])
-    return _facts(facts) + (f"<h3>Measured</h3>{scores}" if card.scores else "")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterable
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 
 from braintumorseg._core.checks import wrong
-from braintumorseg._core.files import check_free, replacing
-from braintumorseg.findings.findings import Findings, measure_findings
+from braintumorseg._core.draw import trace
+from braintumorseg._core.files import check_free
+from braintumorseg._core.page import write_page
+from braintumorseg.findings.measuring import measure_findings
+from braintumorseg.findings.records import Findings
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.measures import dice
-from braintumorseg.report.images import encode_map, encode_slices, find_start, ramp, trace
-from braintumorseg.report.panels import draw_found, draw_made
-from braintumorseg.report.template import GENERATOR, RESEARCH, as_json, describe_versions, load, render
+from braintumorseg.report.images import encode_map, encode_slices, find_start, ramp
+from braintumorseg.report.panels import (
+    describe_lesions,
+    describe_measures,
+    describe_model,
+    describe_quality,
+    describe_study,
+)
 from braintumorseg.study import Geometry, Segmentation, Study
 
 _LABELS = {"t1": "T1 before contrast", "flair": "FLAIR", "t1ce": "T1 after contrast"}
@@ -67,13 +75,33 @@ def write_report(
     if study.shape != segmentation.shape:
         msg = wrong("segmentation", f"on the study's grid {study.shape}", f"one of shape {segmentation.shape}")
         raise ValueError(msg)
-    page = _page(study, segmentation, findings or measure_findings(study, segmentation), segmenter)
-    with replacing(path, overwrite=overwrite) as beside:
-        beside.write_text(page, encoding="utf-8")
-    return path
+    findings = findings or measure_findings(study, segmentation)
+    values = _describe(study, segmentation, findings, segmenter) | _show(study, segmentation, findings)
+    return write_page(path, "report/study.html", overwrite=overwrite, **values)
 
 
-def _page(study: Study, segmentation: Segmentation, findings: Findings, segmenter: Segmenter | None) -> str:
+def _describe(
+    study: Study, segmentation: Segmentation, findings: Findings, segmenter: Segmenter | None
+) -> dict[str, Any]:
+    """Return what the page says in words."""
+    score = None if study.mask is None else dice(study.mask, segmentation.mask)
+    card = None if segmenter is None else segmenter.card
+    return {
+        "name": findings.name,
+        "measures": describe_measures(findings, score),
+        "quality": findings.quality,
+        "quality_facts": describe_quality(findings.quality),
+        "variants": {name: f"{value:.3f}" for name, value in (segmentation.agreement or {}).items()},
+        "lesions": describe_lesions(findings),
+        "notes": findings.notes,
+        "study": describe_study(study),
+        "model": None if segmenter is None else describe_model(segmenter, segmentation),
+        "measured": [] if card is None else [str(score) for score in card.scores],
+    }
+
+
+def _show(study: Study, segmentation: Segmentation, findings: Findings) -> dict[str, Any]:
+    """Return what the page shows: the images, and the controls that choose among them."""
     slices, rows, columns = study.shape
     _, row_mm, column_mm = study.spacing or (1.0, 1.0, 1.0)
     height, width = rows * row_mm, columns * column_mm
@@ -84,43 +112,33 @@ def _page(study: Study, segmentation: Segmentation, findings: Findings, segmente
     in_mm = study.spacing is not None
     texts = [f"{area * row_mm * column_mm:.0f} mm²" if in_mm else f"{area} voxels" for area in areas]
     maps = _maps(segmentation)
-    score = None if study.mask is None else dice(study.mask, segmentation.mask)
-    data = {
-        "start": start,
-        "images": pictures,
-        "areas": areas.tolist(),
-        "areaTexts": texts,
-        "found": trace(segmentation.mask),
-        "truth": [""] * slices if study.mask is None else trace(study.mask),
-        "maps": maps,
-        "diameters": _diameters(findings),
-    }
-    return render(
-        "study.html",
-        {
-            "generator": escape(GENERATOR),
-            "name": escape(findings.name),
-            "style": load("style.css") + load("study.css"),
-            "script": load("study.js"),
-            "research": escape(RESEARCH),
+    return {
+        "viewer": {
             "width": f"{min(_TALLEST, _TALLEST * width / height):.0f}",
             "aspect": f"{width:.6g} / {height:.6g}",
-            "alt": escape(f"{_LABELS[sequence]}, slice {start + 1} of {slices}, tumour area {texts[start]}"),
+            "alt": f"{_LABELS[sequence]}, slice {start + 1} of {slices}, tumour area {texts[start]}",
             "first": pictures[sequence][start],
-            "rows": str(rows),
-            "columns": str(columns),
-            "slices": str(slices),
-            "start": str(start + 1),
-            "sides": _sides(study.geometry),
-            "choices": "\n".join(_choice(name, name == sequence) for name in study.sequences),
-            "toggles": "\n".join(_toggles(study, findings, list(maps))),
-            "keys": _keys(study, findings, list(maps)),
-            "found": draw_found(segmentation, findings, score),
-            "made": draw_made(study, segmentation, segmenter),
-            "versions": escape(describe_versions()),
-            "data": as_json(data),
+            "rows": rows,
+            "columns": columns,
+            "slices": slices,
+            "start": start + 1,
         },
-    )
+        "sides": _sides(study.geometry),
+        "sequence": sequence,
+        "sequences": {name: _LABELS[name] for name in study.sequences},
+        "toggles": _toggles(study, findings, maps),
+        # The script counts slices from 0, as arrays do; readers meet them from 1.
+        "data": {
+            "start": start,
+            "images": pictures,
+            "areas": areas.tolist(),
+            "areaTexts": texts,
+            "found": trace(segmentation.mask),
+            "truth": [""] * slices if study.mask is None else trace(study.mask),
+            "maps": maps,
+            "diameters": _diameters(findings),
+        },
+    }
 
 
 def _maps(segmentation: Segmentation) -> dict[str, Any]:
@@ -143,55 +161,38 @@ def _diameters(findings: Findings) -> dict[str, Any] | None:
     return {"slice": found.slice, "lines": lines}
 
 
-def _sides(geometry: Geometry | None) -> str:
-    """Say which side of the image is the patient's right, where the columns run so and the file says it."""
+def _sides(geometry: Geometry | None) -> list[tuple[str, str]]:
+    """Say which side of the patient each side of the image is, where the columns run so and the file says it.
+
+    The image's left is called ``"a"``, its right ``"b"``.
+    """
     if geometry is None:
-        return ""
+        return []
     step = geometry.affine[:3, 2]
     if np.abs(step).argmax() != 0:
-        return ""
-    left, right = ("L", "R") if step[0] > 0 else ("R", "L")
-    spoken = {"L": "patient's left", "R": "patient's right"}
-    return "".join(
-        f'<span class="side {place}" title="{spoken[side]}">{side}</span>'
-        for place, side in (("a", left), ("b", right))
-    )
+        return []
+    return [("a", "left"), ("b", "right")] if step[0] > 0 else [("a", "right"), ("b", "left")]
 
 
-def _choice(name: str, chosen: bool) -> str:
-    checked = " checked" if chosen else ""
-    label = _LABELS[name]
-    return (
-        f'<label class="choice"><input type="radio" name="sequence" value="{name}" data-label="{label}"{checked}>'
-        f"{label}</label>"
-    )
+@dataclass(frozen=True)
+class _Toggle:
+    """A box that shows or hides something; ``mark`` is its line on the image, ``None`` for a map."""
+
+    name: str
+    label: str
+    key: str
+    spoken: str
+    mark: str | None = None
+    checked: bool = False
 
 
-def _toggles(study: Study, findings: Findings, maps: Sequence[str]) -> list[str]:
-    boxes = [_toggle("mask", "Mask outline", "found", checked=True)]
+def _toggles(study: Study, findings: Findings, maps: Iterable[str]) -> list[_Toggle]:
+    boxes = [_Toggle("mask", "Mask outline", "M", "the outline", "found", checked=True)]
     if study.mask is not None:
-        boxes.append(_toggle("truth", "Reader's outline", "truth", checked=True))
+        boxes.append(_Toggle("truth", "Reader's outline", "T", "the reader's", "truth", checked=True))
     if findings.tumour is not None:
-        boxes.append(_toggle("diameters", "Diameters", "across", checked=False))
-    boxes += [_toggle(name, _MAPS[name][0].capitalize(), None, checked=False) for name in maps]
+        boxes.append(_Toggle("diameters", "Diameters", "D", "the diameters", "across"))
+    for name in maps:
+        label, _ = _MAPS[name]
+        boxes.append(_Toggle(name, label.capitalize(), name[0].upper(), f"the {label}"))
     return boxes
-
-
-def _keys(study: Study, findings: Findings, maps: Sequence[str]) -> str:
-    """Say which keys do what while the image has the focus."""
-    letters = {"M": "the outline"}
-    letters |= {} if study.mask is None else {"T": "the reader's"}
-    letters |= {} if findings.tumour is None else {"D": "the diameters"}
-    letters |= {name[0].upper(): f"the {_MAPS[name][0]}" for name in maps}
-    numbers = " ".join(f"<kbd>{place}</kbd>" for place, _ in enumerate(study.sequences, 1))
-    shown = ", ".join(f"<kbd>{key}</kbd> for {escape(text)}" for key, text in letters.items())
-    return (
-        "Drag across the image, or focus it and press <kbd>←</kbd> <kbd>→</kbd> <kbd>Home</kbd> <kbd>End</kbd> for slices, "
-        f"{numbers} for sequences, {shown}."
-    )
-
-
-def _toggle(name: str, label: str, key: str | None, *, checked: bool) -> str:
-    kind = f'<span class="key {key}" aria-hidden="true"></span>' if key else ""
-    attributes = (" checked" if checked else "") + ("" if key else " data-map")
-    return f'<label class="choice"><input type="checkbox" id="show-{name}"{attributes}>{kind}{escape(label)}</label>'

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from braintumorseg._core.draw import BLACK, BLUE, FOUND_COLOUR, TRUTH_COLOUR, VERMILLION, Panel, find_window, montage
 from braintumorseg._core.files import replacing
 from braintumorseg.inference.segmenter import Segmenter
-from braintumorseg.plots import FOUND_COLOUR, TRUTH_COLOUR, draw_outline
 from braintumorseg.study import Segmentation, Study
 
-_LOSS, _MEAN, _MEDIAN = "#0072B2", "#D55E00", "#000000"  # Okabe and Ito: safe for colour-blind readers
+_LOSS, _MEAN, _MEDIAN = BLUE, VERMILLION, BLACK
 
 
 def plot_curves(log: pd.DataFrame, title: str) -> Figure:
@@ -82,25 +82,17 @@ def plot_worst_slices(segmenter: Segmenter, studies: Iterable[Study], *, count: 
         segmentation: Segmentation = segmenter.predict(study)
         differing = np.count_nonzero(segmentation.mask != study.mask, axis=(1, 2))
         image = study.sequence("flair")
-        bounds = tuple(np.percentile(image, (1, 99.7)))
+        window = find_window(image)
+        _, row, column = study.spacing or (1.0, 1.0, 1.0)
         for index in np.argsort(-differing, kind="stable")[:2]:
-            panel = image[index], bounds, study.mask[index], segmentation.mask[index]
-            found.append((int(differing[index]), f"{study.name}\nslice {index + 1}: {differing[index]} voxels", panel))
+            outlines = ((study.mask[index], TRUTH_COLOUR), (segmentation.mask[index], FOUND_COLOUR))
+            title = f"{study.name}\nslice {index + 1}: {differing[index]} voxels"
+            panel = Panel(image[index].copy(), window, outlines, title, row / column)  # a view would hold the volume
+            found.append((int(differing[index]), panel))
     found = sorted(found, key=lambda each: -each[0])[:count]
-    columns = min(4, len(found))
-    rows = -(-len(found) // columns)
-    figure = Figure(figsize=(2.6 * columns, 2.9 * rows + 0.6), facecolor="black", layout="constrained")
-    for axes in figure.subplots(rows, columns, squeeze=False).flat:
-        axes.set_axis_off()
-    for axes, (_, title, (image, (low, high), truth, mask)) in zip(figure.axes, found, strict=False):
-        axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-        draw_outline(axes, truth, TRUTH_COLOUR)
-        draw_outline(axes, mask, FOUND_COLOUR)
-        axes.set_title(title, color="white", fontsize=7)
-    lines = [Line2D([], [], color=FOUND_COLOUR, label="found"), Line2D([], [], color=TRUTH_COLOUR, label="truth")]
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, labelcolor="white", fontsize=8)
-    figure.suptitle(f"{segmenter.name}: the slices that differ most", color="white", fontsize=10)
-    return figure
+    key = {"found": FOUND_COLOUR, "truth": TRUTH_COLOUR}
+    title = f"{segmenter.name}: the slices that differ most"
+    return montage([panel for _, panel in found], side=2.6, key=key, title=title, font=7)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

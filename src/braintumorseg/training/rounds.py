@@ -13,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from braintumorseg._core.checks import DataError
-from braintumorseg._core.files import replacing
+from braintumorseg._core.tables import write_table
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.state import save_state
@@ -103,8 +103,7 @@ class Rounds(keras.callbacks.Callback):
         return logs | {"patients": patients}
 
     def _write_log(self, line: Mapping[str, Any]) -> None:
-        with replacing(self.out / LOG_FILE, overwrite=True) as beside:
-            log_table(self.info["log"]).to_csv(beside, index=False)
+        write_table(log_table(self.info["log"]), self.out / LOG_FILE, overwrite=True)
         with self._writer.as_default(step=line["step"]):
             for key, value in line.items():
                 if key not in ("step", "patients"):

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from braintumorseg._core.draw import BLUE, GREEN, ORANGE, PURPLE, TRUTH_COLOUR, Panel, montage
 from braintumorseg.cohort.exploration.explore import Example, Exploration
 from braintumorseg.cohort.genomics.association import CLUSTERINGS
-from braintumorseg.plots import TRUTH_COLOUR, draw_outline
 from braintumorseg.study import SEQUENCES
 
-_BAR, _SECOND = "#0072B2", "#E69F00"
+_BAR, _SECOND = BLUE, ORANGE
 _WIDTH = 8.0
 
 
@@ -37,22 +37,15 @@ def figures_of(exploration: Exploration) -> dict[str, Figure]:
 
 
 def _examples(examples: Sequence[Example]) -> Figure:
-    """Draw three sequences a slice, the mask outlined on each."""
-    columns = 2
-    rows = -(-len(examples) // columns)
-    figure = Figure(figsize=(_WIDTH, 1.55 * rows), facecolor="black", layout="constrained")
-    grid = figure.subplots(rows, 3 * columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for place, example in enumerate(examples):
-        row, column = divmod(place, columns)
+    """Draw three sequences per slice, the mask outlined on each; two slices in a row."""
+    panels = []
+    for example in examples:
         for channel, name in enumerate(SEQUENCES):
-            axes = grid[row, 3 * column + channel]
-            axes.imshow(example.image[..., channel], cmap="gray", vmin=0, vmax=1)
-            draw_outline(axes, example.mask, TRUTH_COLOUR)
-            title = f"{'_'.join(example.name.split('_')[:3])}, slice {example.slice + 1}" if channel == 0 else name
-            axes.set_title(title, color="white", fontsize=6, pad=2, loc="left")
-    return figure
+            first = f"{'_'.join(example.name.split('_')[:3])}, slice {example.slice + 1}"
+            title = first if channel == 0 else name
+            panels.append(Panel(example.image[..., channel], (0, 1), [(example.mask, TRUTH_COLOUR)], title))
+    columns = 2 * len(SEQUENCES)
+    return montage(panels, columns=columns, side=_WIDTH / columns, font=6)
 
 
 def _positions(exploration: Exploration) -> Figure:
@@ -124,7 +117,7 @@ def _institutions(exploration: Exploration) -> Figure:
     figure = Figure(figsize=(_WIDTH, 3), layout="constrained")
     axes = figure.subplots()
     below = np.zeros(len(counts))
-    for column, colour in zip(counts, ("#BBBBBB", _SECOND, _BAR, "#009E73", "#CC79A7"), strict=False):
+    for column, colour in zip(counts, ("#BBBBBB", _SECOND, _BAR, GREEN, PURPLE), strict=False):
         axes.bar(counts.index, counts[column], bottom=below, color=colour, label=str(column))
         below += counts[column].to_numpy()
     axes.set_xlabel("institution")

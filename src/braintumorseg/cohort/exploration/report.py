@@ -5,8 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from braintumorseg._core.draw import figure_uri
 from braintumorseg._core.files import check_free, replacing
-from braintumorseg._core.page import heading, listing, page, paragraph, picture
+from braintumorseg._core.page import write_page
+from braintumorseg._core.tables import write_table
 from braintumorseg.cohort.exploration.explore import Exploration
 from braintumorseg.cohort.exploration.pictures import figures_of
 
@@ -37,19 +39,14 @@ def write_exploration(exploration: Exploration, folder: str | PathLike[str], *, 
     folder = Path(folder)
     for name in FILES:
         check_free(folder / name, overwrite=overwrite)
-    with replacing(folder / TABLE, overwrite=overwrite) as beside:
-        exploration.table.to_csv(beside)
+    write_table(exploration.table, folder / TABLE, overwrite=overwrite, index=True)
     with replacing(folder / LIST, overwrite=overwrite) as beside:
         beside.write_text("".join(f"{line}\n" for line in exploration.oddities), encoding="utf-8")
-    parts = [paragraph(str(exploration).splitlines()[0] + ".")]
-    for title, figure in figures_of(exploration).items():
-        parts += [heading(title), picture(figure, title)]
-    oddities = exploration.oddities or ("None was found.",)
-    parts += [
-        heading("What is odd"),
-        paragraph("Found by the code, each worth a look at the images."),
-        listing(oddities),
-    ]
-    with replacing(folder / PAGE, overwrite=overwrite) as beside:
-        beside.write_text(page("The dataset at a glance", parts), encoding="utf-8")
-    return folder / PAGE
+    return write_page(
+        folder / PAGE,
+        "cohort/exploration/exploration.html",
+        overwrite=overwrite,
+        summary=str(exploration).splitlines()[0],
+        pictures={title: figure_uri(figure) for title, figure in figures_of(exploration).items()},
+        oddities=exploration.oddities or ("None was found.",),
+    )

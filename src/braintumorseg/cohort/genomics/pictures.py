@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from braintumorseg._core.checks import check_in, check_range
+from braintumorseg._core.draw import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from braintumorseg.cohort.genomics.association import CLUSTERINGS, Association
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, BLACK)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _NAMES = {
     "bevr": "bounding ellipsoid volume ratio",

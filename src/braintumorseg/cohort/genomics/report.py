@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from braintumorseg._core.draw import figure_uri
 from braintumorseg._core.files import check_free, replacing
-from braintumorseg._core.page import heading, listing, page, paragraph, picture, table
+from braintumorseg._core.page import write_page
+from braintumorseg._core.tables import write_table
 from braintumorseg.cohort.genomics.association import Association
 from braintumorseg.cohort.genomics.pictures import name_of, plot_clusters, plot_heat_map, plot_volcano
 from braintumorseg.cohort.genomics.published import compare_with_published
@@ -63,8 +65,7 @@ def write_association(
         **({} if compared is None else {"published.csv": compared}),
     }
     for name, frame in frames.items():
-        with replacing(folder / name, overwrite=overwrite) as beside:
-            frame.to_csv(beside, index=False)
+        write_table(frame, folder / name, overwrite=overwrite)
     best = association.table.sort_values("p_value", kind="stable").iloc[0]
     figures = (
         plot_volcano(association),
@@ -74,32 +75,29 @@ def write_association(
     for name, figure in zip(PICTURES, figures, strict=True):
         with replacing(folder / name, overwrite=overwrite) as beside:
             figure.savefig(beside, dpi=120)
-    parts = [
-        paragraph(
-            f"Shape features of {source}, {len(association.data)} patients, against molecular clusters. Each feature is cut "
-            f"into {association.options['bins']} bins at its quantiles; Fisher's exact test asks whether bins and clusters "
-            "are independent."
-        )
-    ]
-    if compared is not None and len(compared):
-        parts += [heading("Beside the published findings (Buda et al. 2019, 110 patients)"), table(compared)]
     alts = (
         "Minus the decimal logarithm of Fisher's p over Cramér's V, one point a test",
         "Fisher's p of each feature with each clustering",
         f"{name_of(best['feature'])} in each {name_of(best['clustering'])} cluster",
     )
     titles = ("How sure, and how strong", "All tests", "The surest association")
-    for title, figure, alt in zip(titles, figures, alts, strict=True):
-        parts += [heading(title), picture(figure, alt)]
-    parts += [
-        heading("Who is missing"),
-        listing(_missing(association)),
-        heading("Every test"),
-        table(_readable(association)),
-    ]
-    with replacing(folder / PAGE, overwrite=overwrite) as beside:
-        beside.write_text(page("Shape and molecular clusters", parts), encoding="utf-8")
-    return folder / PAGE
+    return write_page(
+        folder / PAGE,
+        "cohort/genomics/association.html",
+        overwrite=overwrite,
+        source=source,
+        patients=len(association.data),
+        bins=association.options["bins"],
+        compared=None if compared is None or compared.empty else _rows(compared),
+        pictures=[(title, figure_uri(figure), alt) for title, figure, alt in zip(titles, figures, alts, strict=True)],
+        missing=_missing(association),
+        tests=_rows(_readable(association)),
+    )
+
+
+def _rows(frame: pd.DataFrame) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Return the columns' titles and the rows of a table."""
+    return [str(column) for column in frame], list(frame.itertuples(index=False, name=None))
 
 
 def _missing(association: Association) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from braintumorseg._core.draw import BLUE, VERMILLION
 from braintumorseg.evaluation.slices.classification import SliceClassification
 from braintumorseg.evaluation.slices.curves import Curves, calibration
 
-_LINE, _MARK = "#0072B2", "#D55E00"
+_LINE, _MARK = BLUE, VERMILLION
 
 
 def plot_curves_of(detection: SliceClassification) -> Figure:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from braintumorseg._core.files import check_free, replacing
-from braintumorseg._core.page import heading, listing, page, picture
+from braintumorseg._core.draw import figure_uri
+from braintumorseg._core.files import check_free
+from braintumorseg._core.page import write_page
+from braintumorseg._core.tables import write_table
 from braintumorseg.evaluation.slices.classification import SliceClassification
 from braintumorseg.evaluation.slices.pictures import plot_calibration, plot_confusion, plot_curves_of
 
@@ -21,7 +23,8 @@ def write_slice_classification(
 
     Args:
         detection: What ``classify_slices`` returned, of slices of both kinds.
-        folder: Gets ``detection.html``, ``slices.csv`` and ``patients.csv``; made if need be.
+        folder: Gets ``detection.html``, ``slices.csv``, whose ``slice_number`` counts from 1, and ``patients.csv``; made if
+            need be.
         overwrite: Whether files there may be replaced.
 
     Returns:
@@ -41,17 +44,24 @@ def write_slice_classification(
     folder = Path(folder)
     for name in FILES:
         check_free(folder / name, overwrite=overwrite)
-    parts = [listing(str(detection).splitlines()), heading("At every threshold")]
-    parts.append(picture(plot_curves_of(detection), "ROC curve, and precision over recall, with the threshold marked"))
-    parts += [heading("At the threshold"), picture(plot_confusion(detection), "Slices by truth and by what was found")]
+    pictures = [
+        (
+            "At every threshold",
+            plot_curves_of(detection),
+            "ROC curve, and precision over recall, with the threshold marked",
+        ),
+        ("At the threshold", plot_confusion(detection), "Slices by truth and by what was found"),
+    ]
     if detection.table["score"].between(0, 1).all():
-        parts += [
-            heading("Are scores probabilities?"),
-            picture(plot_calibration(detection), "Share of slices with tumour over the score"),
-        ]
-    for name, table in (("slices.csv", detection.table), ("patients.csv", detection.patients.reset_index())):
-        with replacing(folder / name, overwrite=overwrite) as beside:
-            table.to_csv(beside, index=False)
-    with replacing(folder / PAGE, overwrite=overwrite) as beside:
-        beside.write_text(page("Detection of tumour", parts), encoding="utf-8")
-    return folder / PAGE
+        alt = "Share of slices with tumour over the score"
+        pictures.append(("Are scores probabilities?", plot_calibration(detection), alt))
+    slices = detection.table.assign(slice=detection.table["slice"] + 1).rename(columns={"slice": "slice_number"})
+    write_table(slices, folder / "slices.csv", overwrite=overwrite)
+    write_table(detection.patients.reset_index(), folder / "patients.csv", overwrite=overwrite)
+    return write_page(
+        folder / PAGE,
+        "evaluation/slices/detection.html",
+        overwrite=overwrite,
+        summary=str(detection).splitlines(),
+        pictures=[(title, figure_uri(figure), alt) for title, figure, alt in pictures],
+    )

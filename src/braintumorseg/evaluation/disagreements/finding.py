@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
-from io import BytesIO
-from os import PathLike
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError, check_integer, check_range, wrong
-from braintumorseg._core.files import replacing
-from braintumorseg.plots import FOUND_COLOUR, TRUTH_COLOUR, draw_outline
+from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR, Panel, Window, find_window, montage
 from braintumorseg.study import Segmentation, Study
 
-PAGE, TABLE = "disagreements.html", "disagreements.csv"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +23,7 @@ class Disagreement:
 
     Attributes:
         name: The study's name.
-        slice: Which slice of the study, from 0.
+        slice: Index of the slice in the study, from 0.
         slice_name: Name of the slice's file without suffix, or the study's name with the slice's number, from 1.
         confidence: From which probability on a prediction counted as confident.
         unmarked: Voxels outside the mask with a probability of at least ``confidence``.
@@ -49,7 +42,7 @@ class Disagreement:
     unmarked: int
     unconfirmed: int
     flair: NDArray[np.float32]
-    bounds: tuple[float, float]
+    bounds: Window
     truth: NDArray[np.bool_]
     found: NDArray[np.bool_]
     aspect: float = 1.0
@@ -65,17 +58,10 @@ class Disagreement:
         Returns:
             A matplotlib figure, independent of pyplot.
         """
-        height, width = self.flair.shape
-        figure = Figure(figsize=(8, 4 * self.aspect * height / width + 0.4), facecolor="black", layout="constrained")
-        low, high = self.bounds
-        for axes in figure.subplots(1, 2):
-            axes.imshow(self.flair, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=self.aspect)
-            axes.set_axis_off()
-        draw_outline(figure.axes[1], self.truth, TRUTH_COLOUR)
-        draw_outline(figure.axes[1], self.found, FOUND_COLOUR)
-        lines = [Line2D([], [], color=FOUND_COLOUR, label="found"), Line2D([], [], color=TRUTH_COLOUR, label="mask")]
-        figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, labelcolor="white", fontsize=8)
-        return figure
+        outlines = ((self.truth, TRUTH_COLOUR), (self.found, FOUND_COLOUR))
+        plain = Panel(self.flair, self.bounds, aspect=self.aspect)
+        outlined = Panel(self.flair, self.bounds, outlines, aspect=self.aspect)
+        return montage([plain, outlined], side=4, key={"found": FOUND_COLOUR, "mask": TRUTH_COLOUR})
 
 
 def find_disagreements(
@@ -125,39 +111,6 @@ def find_disagreements(
     return kept
 
 
-def write_disagreements(disagreements: Sequence[Disagreement], folder: str | PathLike[str]) -> Path:
-    """Write the slices as a table and as one page that holds their pictures.
-
-    Args:
-        disagreements: What ``find_disagreements`` found.
-        folder: Gets ``disagreements.csv`` and ``disagreements.html``; older ones are replaced.
-
-    Returns:
-        Where the page is; a single file, which needs no other.
-
-    Raises:
-        DataError: If they can't be written.
-
-    Examples:
-        >>> import numpy as np
-        >>> from braintumorseg import Segmentation, make_study
-        >>> from braintumorseg.evaluation import find_disagreements, write_disagreements
-        >>> study = make_study(seed=0, shape=(8, 96, 96))
-        >>> everything = np.ones(study.shape)
-        >>> pairs = [(study, Segmentation(everything > 0, probabilities=everything))]
-        >>> write_disagreements(find_disagreements(pairs), "doubtful").name
-        'disagreements.html'
-    """
-    folder = Path(folder)
-    columns = ("name", "slice", "slice_name", "voxels", "unmarked", "unconfirmed")
-    table = pd.DataFrame([[getattr(each, key) for key in columns] for each in disagreements], columns=list(columns))
-    with replacing(folder / TABLE, overwrite=True) as beside:
-        table.to_csv(beside, index=False)
-    with replacing(folder / PAGE, overwrite=True) as beside:
-        beside.write_text(_page(disagreements), encoding="utf-8")
-    return folder / PAGE
-
-
 def _rank(each: Disagreement) -> tuple[int, str, int]:
     return (-each.voxels, each.name, each.slice)
 
@@ -177,7 +130,7 @@ def _worst(study: Study, segmentation: Segmentation, per_patient: int, confidenc
     unmarked = np.count_nonzero(tumour & ~study.mask, axis=(1, 2))
     unconfirmed = np.count_nonzero(none & study.mask, axis=(1, 2))
     flair = study.sequence("flair")
-    low, high = np.percentile(flair, (1, 99.7))
+    window = find_window(flair)
     _, row, column = study.spacing or (1.0, 1.0, 1.0)
     worst = np.argsort(-(unmarked + unconfirmed), kind="stable")[:per_patient]
     return [
@@ -189,7 +142,7 @@ def _worst(study: Study, segmentation: Segmentation, per_patient: int, confidenc
             unmarked=int(unmarked[index]),
             unconfirmed=int(unconfirmed[index]),
             flair=flair[index].copy(),  # a view would hold the whole volume
-            bounds=(float(low), float(high)),
+            bounds=window,
             truth=study.mask[index].copy(),
             found=segmentation.mask[index].copy(),
             aspect=row / column,
@@ -197,46 +150,3 @@ def _worst(study: Study, segmentation: Segmentation, per_patient: int, confidenc
         for index in worst
         if unmarked[index] + unconfirmed[index]
     ]
-
-
-def _page(disagreements: Sequence[Disagreement]) -> str:
-    """Return the page, its pictures in it."""
-    entries = "\n".join(_entry(place, each) for place, each in enumerate(disagreements, 1))
-    return _PAGE.format(entries=entries or "<p>No slice has a voxel that counts.</p>")
-
-
-def _entry(place: int, each: Disagreement) -> str:
-    buffer = BytesIO()
-    each.plot().savefig(buffer, format="png", dpi=100)
-    counted = (
-        f"{each.unmarked} voxels outside the mask with a probability of at least {each.confidence:g}, "
-        f"{each.unconfirmed} voxels of the mask with one of at most {1 - each.confidence:g}"
-    )
-    alt = f"FLAIR of {each.slice_name}, alone and with the outlines of the mask and of the prediction"
-    return (
-        f"<section>\n<h2>{place}. {escape(each.slice_name)}</h2>\n<p>{counted}.</p>\n"
-        f'<img src="data:image/png;base64,{b64encode(buffer.getvalue()).decode()}" alt="{escape(alt)}">\n</section>'
-    )
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Doubtful labels</title>
-<style>
-body {{ font-family: system-ui, sans-serif; line-height: 1.5; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }}
-h2 {{ font-size: 1.1rem; margin-bottom: 0; overflow-wrap: anywhere; }}
-p {{ margin: 0.2rem 0 0.5rem; }}
-img {{ max-width: 100%; height: auto; }}
-</style>
-</head>
-<body>
-<h1>Doubtful labels</h1>
-<p>Slices on which a confident prediction and the mask disagree by most voxels, a few of each patient at most. Each is
-either a mistake of the model or a doubtful label; the pictures are there to decide which. For research, not for diagnosis.</p>
-{entries}
-</body>
-</html>
-"""
