@@ -53,7 +53,9 @@ def main():
         if study.mask is not None:
             row["dice"] = dice(study.mask, found.mask)
         rows.append(row)
-        pd.DataFrame(rows).to_csv(table, index=False)  # after each study, so that an interruption loses nothing
+        pd.DataFrame(rows).to_csv(
+            table, index=False, float_format="%.6g"
+        )  # after each study, so that an interruption loses nothing
         print(f"{name}: {found}")
 
 

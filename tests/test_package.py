@@ -107,7 +107,7 @@ def test_a_prediction_starts_without_what_it_needs_at_its_end_or_never(tmp_path)
         "from braintumorseg import load_pretrained, predict_many, read_study\n"
         f"read_study({str(tmp_path / 'slice.png')!r})\n"
         "load_pretrained('resunet-lgg').prediction()\n"
-        "print([name for name in ('scipy', 'nibabel', 'pandas') if name in sys.modules])"
+        "print([name for name in ('scipy', 'nibabel', 'pandas', 'matplotlib', 'jinja2') if name in sys.modules])"
     )
     assert loaded.strip() == "[]"
 

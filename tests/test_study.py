@@ -55,7 +55,7 @@ def test_study_can_be_read_by_a_person():
         ({"volume": VOLUME[:0]}, r"volume must .* got shape \(0, 4, 5, 3\)"),
         ({"volume": VOLUME.astype(complex)}, "volume must be an array of real numbers; got dtype complex"),
         ({"volume": VOLUME.astype(str)}, "volume must be an array of real numbers; got dtype"),
-        ({"volume": VOLUME * np.nan}, "volume must be finite; got 120 NaN or infinite values, the first in slice 0"),
+        ({"volume": VOLUME * np.nan}, "volume must be finite; got 120 NaN or infinite values, the first in slice 1"),
         ({"volume": np.full(VOLUME.shape, 1e39)}, "volume must be finite"),
         ({"sequences": ("t1", "flair", "t2")}, r"sequences must be distinct names .* got \('t1', 'flair', 't2'\)"),
         ({"sequences": ("t1", "flair", "flair")}, "sequences must be distinct names"),

@@ -155,7 +155,9 @@ class Study:
         frozen = _frozen(volume, np.float32)
         if not np.isfinite(frozen).all():
             bad = np.argwhere(~np.isfinite(frozen))
-            msg = wrong("volume", "finite", f"{len(bad)} NaN or infinite values, the first in slice {int(bad[0, 0])}")
+            msg = wrong(
+                "volume", "finite", f"{len(bad)} NaN or infinite values, the first in slice {int(bad[0, 0]) + 1}"
+            )
             raise ValueError(msg)
         _set(self, volume=frozen)
         _check_grid(self, self.shape)

@@ -85,7 +85,7 @@ def test_missing_sequences_and_copies_in_their_place(studies, reference, ball):
     volume[..., 2] = volume[..., 1]
     copied = replace(study, volume=volume)
     quality = assess_quality(copied, Segmentation(ball), reference=reference)
-    assert [flag.text for flag in quality.flags] == ["post missing: filled with a copy of flair"]
+    assert [flag.text for flag in quality.flags] == ["t1ce missing: filled with a copy of flair"]
     assert quality.distance == pytest.approx(reference.distance(keep_sequences(study, ("t1", "flair"))))
 
 

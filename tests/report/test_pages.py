@@ -1,15 +1,24 @@
 """The pages as a reader meets them, in a headless Chromium: input, looks, access, and that nothing leaves the file."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import ndimage
 
 from braintumorseg import Segmentation, load_pretrained, make_study, write_report
+from braintumorseg.cohort import associate, write_association
+from braintumorseg.evaluation import (
+    classify_slices,
+    find_disagreements,
+    write_disagreements,
+    write_slice_classification,
+)
 from braintumorseg.report import IndexEntry, write_index
 from browser import browser  # noqa: F401 - a fixture
 
 NAME = 'case <b>&"1"'
 PHONE = (390, 844)
+PICTURES = ("disagreements.html", "association.html", "detection.html")
 
 # Texts whose contrast with what is behind them is below 4.5 to 1 (WCAG 2.2 AA), those over images left out.
 CONTRAST = """
@@ -74,6 +83,13 @@ def pages(case, tmp_path_factory):
             IndexEntry.of(other, Segmentation(mask, geometry=other.geometry, name=name), report=f"{seed}.html")
         )
     write_index(entries, folder / "index.html", title="A batch")
+    write_disagreements(find_disagreements([(study, segmentation)], confidence=0.6), folder)
+    random = np.random.default_rng(0)
+    features = pd.DataFrame({NAME: random.random(40), "bevr": random.random(40)})
+    clusters = pd.DataFrame({"RNASeqCluster": random.integers(1, 4, 40), "COCCluster": random.integers(1, 3, 40)})
+    write_association(associate(features, clusters, permutations=9), folder, source=NAME, published=True)
+    scored = [(study, segmentation.probabilities.max(axis=(1, 2)) * random.random(10))]
+    write_slice_classification(classify_slices(scored, by=NAME), folder, overwrite=True)
     return folder
 
 
@@ -280,7 +296,7 @@ def test_a_finger_moves_through_the_slices(report):
     assert where(report) == start + 2
 
 
-@pytest.mark.parametrize("page", ["report.html", "index.html"])
+@pytest.mark.parametrize("page", ["report.html", "index.html", *PICTURES])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_looks(browser, pages, page, theme):  # noqa: F811
     """In both themes and on a phone: enough contrast, no text cut off at the side, targets large enough for a finger."""
@@ -326,6 +342,20 @@ def test_everything_that_takes_input_has_a_name_and_shows_the_focus(browser, pag
             assert ring[2] >= 1, ring
             focused.add(ring[0])
     assert len(focused) >= (6 if page == "report.html" else 11)
+
+
+@pytest.mark.parametrize("page", PICTURES)
+def test_pages_of_pictures_show_them_and_ask_for_nothing(browser, pages, page):  # noqa: F811
+    browser.resize(1280, 1000)
+    browser.open(pages / page)
+    shown = browser.run(
+        "return [...document.images].map((each) => [each.complete && each.naturalWidth > 300, each.alt])"
+    )
+    assert shown
+    assert all(complete and alt for complete, alt in shown)
+    assert browser.run("return document.querySelectorAll('b, script').length") == 0
+    assert [entry for entry in browser.log("browser") if entry["level"] != "INFO"] == []
+    assert {url.partition(":")[0] for url in browser.requests()[1:]} <= {"data"}
 
 
 @pytest.mark.parametrize(("page", "selector"), [("report.html", "h1"), ("index.html", "tbody a[href='report.html']")])

@@ -1,8 +1,8 @@
 """Pages from templates, each a single file that needs no other and no network.
 
-Templates lie beside the code of their room and extend the shell, ``_core/templates/shell.html``. Whatever a template prints is
-escaped; only the package's own files, which ``package_file`` reads, are marked as safe. A page may run no script unless its template
-allows it, and may load nothing from elsewhere.
+Templates lie beside the code of their room and extend the shell, ``_core/templates/shell.html``. Whatever a template prints
+is escaped; only the package's own files, which ``package_file`` reads, are marked as safe. No page loads anything from
+elsewhere, and only those whose template allows it run a script.
 """
 
 from __future__ import annotations

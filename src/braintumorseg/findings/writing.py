@@ -65,7 +65,9 @@ def write_findings(
     many = [findings] if isinstance(findings, Findings) else list(findings)
     if path.suffix == ".csv":
         table = pd.DataFrame([each.to_row() for each in many])
-        whole = [name for name in map(str, table) if name.endswith("_number")]  # whole numbers, also where one is missing
+        whole = [
+            name for name in map(str, table) if name.endswith("_number")
+        ]  # whole numbers, also where one is missing
         return write_table(table.astype(dict.fromkeys(whole, "Int64")), path, overwrite=overwrite, decimals=_DECIMALS)
     records = [{"first_index": 0, **round_record(each.to_dict(), _DECIMALS)} for each in many]
     with replacing(path, overwrite=overwrite) as beside:

@@ -81,7 +81,8 @@ def test_page(studies, tmp_path):
     found = classify_slices(noisy(studies, 0.5))
     page = write_slice_classification(found, tmp_path / "out").read_text()
     assert page.count("data:image/png;base64,") == 2  # scores below 0 have no calibration
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "slices.csv"), found.table)
+    numbered = found.table.assign(slice=found.table["slice"] + 1).rename(columns={"slice": "slice_number"})
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "slices.csv"), numbered)
     within = classify_slices([(study, np.clip(scores, 0, 1)) for study, scores in noisy(studies, 0.2)])
     assert write_slice_classification(within, tmp_path / "other").read_text().count("data:image/png;base64,") == 3
     with pytest.raises(DataError, match="exists already"):

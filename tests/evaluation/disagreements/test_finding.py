@@ -1,28 +1,15 @@
 import re
-from base64 import b64decode
-from html.parser import HTMLParser
-from io import BytesIO
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from braintumorseg import DataError, Segmentation, Study, make_study
-from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR
-from braintumorseg.evaluation import find_disagreements, write_disagreements
+from braintumorseg.evaluation import find_disagreements
 
 
-def pair(name, probabilities, mask, **options):
-    """A study of slices in a row, each of a few voxels, and what was found in it."""
-    probabilities, mask = np.atleast_2d(probabilities)[:, None], np.atleast_2d(mask)[:, None].astype(bool)
-    study = Study(np.zeros((*mask.shape, 3)), mask=mask, name=name, **options)
-    return study, Segmentation(probabilities >= 0.5, probabilities=probabilities)
-
-
-def test_what_counts_is_confident_and_wrong():
+def test_what_counts_is_confident_and_wrong(pair):
     probabilities = [0.9, 0.89, 1.0, 0.1, 0.11, 0.0, 0.5, 0.95, 0.05]
     mask = [0, 0, 0, 1, 1, 1, 1, 1, 0]
     [found] = find_disagreements([pair("a", probabilities, mask)])
@@ -30,14 +17,14 @@ def test_what_counts_is_confident_and_wrong():
     assert (found.unmarked, found.unconfirmed, found.voxels) == (2, 2, 4)
 
 
-def test_confidence_can_be_asked_for():
+def test_confidence_can_be_asked_for(pair):
     both = pair("a", [0.7, 0.2], [0, 1])
     assert find_disagreements([both]) == []
     [found] = find_disagreements([both], confidence=0.7)
     assert (found.unmarked, found.unconfirmed) == (1, 1)
 
 
-def test_the_most_voxels_come_first_and_no_patient_fills_the_list():
+def test_the_most_voxels_come_first_and_no_patient_fills_the_list(pair):
     many = pair("many", np.ones((4, 9)), np.arange(9) >= [[5], [9], [8], [7]])
     few = pair("few", np.zeros((3, 9)), np.arange(9) < [[1], [0], [1]])
     everything = find_disagreements([few, many], per_patient=9)
@@ -50,7 +37,7 @@ def test_the_most_voxels_come_first_and_no_patient_fills_the_list():
 
 
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 9), per_patient=st.integers(1, 4))
-def test_the_list_is_that_of_a_full_sort(seed, count, per_patient):
+def test_the_list_is_that_of_a_full_sort(pair, seed, count, per_patient):
     rng = np.random.default_rng(seed)
     pairs = [pair(name, rng.choice([0.0, 0.5, 1.0], (5, 6)), rng.random((5, 6)) < 0.5) for name in "abcd"]
     rows = []
@@ -62,17 +49,9 @@ def test_the_list_is_that_of_a_full_sort(seed, count, per_patient):
     assert [(-each.voxels, each.name, each.slice) for each in found] == sorted(rows)[:count]
 
 
-def test_slices_have_the_names_of_their_files():
+def test_slices_have_the_names_of_their_files(pair):
     [found] = find_disagreements([pair("a", [1.0], [0], slice_names=("case_17",))])
     assert found.slice_name == "case_17"
-
-
-@pytest.fixture(scope="module")
-def found():
-    """Slices of a phantom whose prediction lies beside its mask."""
-    study = make_study(seed=3, shape=(8, 96, 96))
-    moved = np.roll(study.mask, 12, axis=2)
-    return find_disagreements([(study, Segmentation(moved, probabilities=moved.astype(float)))])
 
 
 def test_picture_shows_the_slice_and_both_outlines(found):
@@ -98,72 +77,7 @@ def test_voxels_that_are_not_square_keep_their_shape(phantom):
     assert first.plot().axes[0].get_aspect() == 2
 
 
-class Page(HTMLParser):
-    """The pictures and the texts of a page, and whatever it would load from elsewhere."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.pictures, self.elsewhere, self.texts = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        for key, value in attributes:
-            if tag == "img" and key == "src" and value.startswith("data:image/png;base64,"):
-                self.pictures.append(Image.open(BytesIO(b64decode(value.partition(",")[2]))).convert("RGB"))
-            elif key in ("src", "href"):
-                self.elsewhere.append(value)
-        if tag == "img":
-            assert dict(attributes)["alt"]
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
-def test_page_holds_its_pictures(found, tmp_path):
-    path = write_disagreements(found, tmp_path / "folder")
-    page = Page(path.read_text(encoding="utf-8"))
-    assert page.elsewhere == []
-    assert len(page.pictures) == len(found) == 2
-    for picture in page.pictures:
-        for colour in (FOUND_COLOUR, TRUTH_COLOUR):
-            rgb = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
-            assert (np.abs(np.asarray(picture).astype(int) - rgb).max(axis=-1) < 40).sum() > 100
-    text = " ".join(page.texts)
-    for place, each in enumerate(found, 1):
-        assert f"{place}. {each.slice_name}" in text
-        assert f"{each.unmarked} voxels outside the mask with a probability of at least 0.9" in text
-        assert f"{each.unconfirmed} voxels of the mask with one of at most 0.1." in text
-
-
-def test_names_can_not_break_the_page(tmp_path):
-    name = '<b>"x" & {y}'
-    path = write_disagreements(find_disagreements([pair(name, np.ones((8, 8)), np.zeros((8, 8)))]), tmp_path)
-    assert f"1. {name}, slice 1" in " ".join(Page(path.read_text(encoding="utf-8")).texts)
-
-
-def test_table_says_what_was_counted(found, tmp_path):
-    write_disagreements(found, tmp_path)
-    table = pd.read_csv(tmp_path / "disagreements.csv")
-    assert table.to_dict("records") == [
-        {key: getattr(each, key) for key in ("name", "slice", "slice_name", "voxels", "unmarked", "unconfirmed")}
-        for each in found
-    ]
-
-
-def test_nothing_found_is_said(tmp_path):
-    path = write_disagreements([], tmp_path)
-    assert "No slice has a voxel that counts." in path.read_text(encoding="utf-8")
-    assert pd.read_csv(tmp_path / "disagreements.csv").empty
-
-
-def test_older_files_are_replaced(found, tmp_path):
-    write_disagreements(found, tmp_path)
-    write_disagreements(found[:1], tmp_path)
-    assert len(pd.read_csv(tmp_path / "disagreements.csv")) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"disagreements.csv", "disagreements.html"}
-
-
-def test_what_is_lacking_is_named():
+def test_what_is_lacking_is_named(pair):
     study, segmentation = pair("case-7", [1.0], [0])
     with pytest.raises(DataError, match="case-7: has no mask"):
         find_disagreements([(study.with_mask(None), segmentation)])

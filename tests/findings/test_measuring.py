@@ -1,38 +1,12 @@
 """Findings: each figure against one that was counted by hand, on every orientation."""
 
-import json
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from braintumorseg import DataError, LGGDataset, Segmentation, Study, make_study, measure_findings
+from braintumorseg import LGGDataset, Segmentation, Study, make_study, measure_findings
 from braintumorseg.datasets import lgg_split
-from braintumorseg.findings import write_findings
 from braintumorseg.study import Geometry
-
-SHAPE = (6, 40, 50)
-AFFINE = np.array([[-2.0, 0, 0, 45], [0, -1.5, 0, 30], [0, 0, 5, -10], [0, 0, 0, 1]])
-
-
-def head(mask, geometry=None, spacing=None):
-    """A study of a plain head in the middle of the grid, and a mask in it."""
-    volume = np.zeros((*SHAPE, 1), np.float32)
-    volume[:, 5:35, 5:45] = 100
-    volume += 10 * np.random.default_rng(0).random(volume.shape, np.float32) * (volume > 0)
-    study = Study(volume, ("flair",), geometry=geometry, spacing=spacing, name="case")
-    return study, Segmentation(mask, geometry=geometry, spacing=study.spacing, name="case")
-
-
-def two_pieces():
-    mask = np.zeros(SHAPE, bool)
-    mask[2:5, 10:20, 30:40] = True
-    mask[1, 30:32, 34:38] = True
-    return mask
-
-
-def geometry():
-    return Geometry(AFFINE, SHAPE[::-1], axes=(2, 1, 0))
+from findings.heads import AFFINE, SHAPE, geometry, head, two_pieces
 
 
 def test_figures_of_a_box_and_a_speck():
@@ -96,26 +70,6 @@ def test_other_grid_is_refused():
     study, segmentation = head(two_pieces())
     with pytest.raises(ValueError, match="on the study's grid"):
         measure_findings(study, Segmentation(segmentation.mask[1:]))
-
-
-def test_files_hold_what_was_measured(tmp_path):
-    found = measure_findings(*head(two_pieces(), geometry()))
-    empty = measure_findings(*head(np.zeros(SHAPE, bool)))
-    record = json.loads(write_findings(found, tmp_path / "measures.json").read_text())
-    assert record["tumour"]["volume_ml"] == found.tumour.volume_ml
-    assert [each["voxels"] for each in record["lesions"]] == [300, 8]
-    assert record["quality"]["components"] == 2
-    assert len(json.loads(write_findings([found, empty], tmp_path / "many.json").read_text())) == 2
-    table = pd.read_csv(write_findings([found, empty], tmp_path / "measures.csv"))
-    assert table["volume_ml"].tolist()[0] == pytest.approx(found.tumour.volume_ml)
-    assert table["centroid_x_mm"][0] == pytest.approx(found.tumour.centroid_mm[0])
-    assert table["row_last"][0] == 31
-    assert table["voxels"].tolist() == [308, 0]
-    assert "nothing was found" in table["quality_flags"][1]
-    with pytest.raises(DataError, match="exists already"):
-        write_findings(found, tmp_path / "measures.csv")
-    with pytest.raises(ValueError, match=r"ends in \.json or \.csv"):
-        write_findings(found, tmp_path / "measures.txt")
 
 
 def test_a_phantom_s_own_mask():
