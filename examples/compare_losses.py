@@ -3,9 +3,9 @@
 Needs: the LGG dataset; a GPU, or patience. Takes: for each loss as long as one training: about half an hour on four CPU cores
 with the 2000 steps of the small network that are the default.
 
-    python examples/compare_losses.py --data kaggle_3m --out runs/losses
-    python examples/compare_losses.py --data kaggle_3m --out runs/losses --losses dice focal_tversky --steps 7000
-    python examples/compare_losses.py --smoke --out runs/smoke
+    python examples/compare_losses.py --data kaggle_3m -o runs/losses
+    python examples/compare_losses.py --data kaggle_3m -o runs/losses --losses dice focal_tversky --steps 7000
+    python examples/compare_losses.py --smoke -o runs/smoke
 
 Everything but the loss is one recipe with one seed. Patients differ more than losses do, so that not means are compared but
 patients: each line gives the mean difference to the first loss with its interval. Run again, it goes on where it was.
@@ -34,7 +34,7 @@ LOSSES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the dataset's folder (kaggle_3m)")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the runs, one a loss")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the runs, one a loss")
     parser.add_argument(
         "--losses", nargs="+", choices=LOSSES, default=list(LOSSES), help="the first is compared against"
     )
@@ -46,7 +46,7 @@ def main():
     if args.smoke:
         args.losses = args.losses[:2]
         recipe = recipe.set(SMOKE)
-        *paths, held_out = write_phantoms(args.out / "phantoms", seeds=range(3))
+        *paths, held_out = write_phantoms(args.output / "phantoms", seeds=range(3))
         judges = [read_study(held_out)]
     elif args.data:
         recipe = recipe.set([f"steps={args.steps}", f"coarse.steps={args.steps // 200 * 100}"])
@@ -60,7 +60,7 @@ def main():
     for loss in args.losses:
         config = recipe.replace(name=loss, loss=tuple(LOSSES[loss]))
         # No patient chooses anything: the last weights of each run are compared.
-        segmenter = train(config, paths, [], args.out / loss, cache=args.out / "cache")
+        segmenter = train(config, paths, [], args.output / loss, cache=args.output / "cache")
         evaluations.append(evaluate(segmenter, judges))
         print(evaluations[-1].summary())
     for other in evaluations[1:]:

@@ -3,9 +3,9 @@
 Needs: the LGG dataset, or any folder of studies with masks; a GPU for anything but a shortened recipe. Takes: as long as a
 training for each of the folds: five times three hours on four CPU cores by the recipe resunet-lgg.
 
-    python examples/cross_validate.py --data kaggle_3m --out runs/cv
-    python examples/cross_validate.py --data my-studies --recipe mine.toml --folds 3 --out runs/mine
-    python examples/cross_validate.py --smoke --out runs/smoke
+    python examples/cross_validate.py --data kaggle_3m -o runs/cv
+    python examples/cross_validate.py --data my-studies --recipe mine.toml --folds 3 -o runs/mine
+    python examples/cross_validate.py --smoke -o runs/smoke
 
 Run the same command again after an interruption, and it goes on. The test patients of the LGG split are left out: no recipe is
 chosen by them.
@@ -24,7 +24,7 @@ from braintumorseg.datasets import lgg_split
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="the dataset's folder, or a folder of studies with masks")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the results")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the results")
     parser.add_argument("--recipe", default="resunet-lgg", help="a released recipe, or a TOML file")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--strategy", default="none", choices=("none", "mirrored"), help="mirrored: all GPUs")
@@ -34,7 +34,7 @@ def main():
     config = TrainConfig.read(args.recipe)
     if args.smoke:
         config, args.folds = config.set(SMOKE), 2
-        studies = write_phantoms(args.out / "phantoms", seeds=range(4))
+        studies = write_phantoms(args.output / "phantoms", seeds=range(4))
     elif args.data is None:
         parser.error("--data is needed, or --smoke")
     elif (args.data / "data.csv").is_file():
@@ -43,10 +43,10 @@ def main():
     else:
         studies = find_studies(args.data)
 
-    result = cross_validate(config, studies, args.out, folds=args.folds, strategy=args.strategy)
+    result = cross_validate(config, studies, args.output, folds=args.folds, strategy=args.strategy)
     print(result)
     print(result.by_fold())
-    print(f"doubtful labels: {args.out / 'disagreements.html'}")
+    print(f"doubtful labels: {args.output / 'disagreements.html'}")
 
 
 if __name__ == "__main__":

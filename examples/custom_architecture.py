@@ -2,8 +2,8 @@
 
 Needs: a folder of studies with masks; a GPU, or patience. Takes: minutes to hours, by the number of slices.
 
-    python examples/custom_architecture.py --data my-studies --out runs/attention --epochs 50
-    python examples/custom_architecture.py --smoke --out runs/smoke
+    python examples/custom_architecture.py --data my-studies -o runs/attention --epochs 50
+    python examples/custom_architecture.py --smoke -o runs/smoke
 
 The network here is a U-Net whose skip connections pass attention gates (Oktay et al. 2018, "Attention U-Net"), in stock Keras
 layers. Any Keras model will do that maps images (batch, height, width, sequences) to one channel of probabilities. It is
@@ -58,15 +58,15 @@ def gate(skip, signal, width):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of studies with masks")
-    parser.add_argument("--out", required=True, type=Path, help="folder that gets model.keras and the log")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder that gets model.keras and the log")
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--smoke", action="store_true", help="a tiny network on phantoms, in seconds")
     args = parser.parse_args()
     filters, preprocessing, batch_size = (32, 64, 128, 256), Preprocessing(size=192), 16
     if args.smoke:
         filters, preprocessing, batch_size, args.epochs = (4, 8), Preprocessing(size=32), 4, 1
-        write_phantoms(args.out / "phantoms", seeds=range(4))
-        args.data = args.out / "phantoms"
+        write_phantoms(args.output / "phantoms", seeds=range(4))
+        args.data = args.output / "phantoms"
     elif args.data is None:
         parser.error("--data is needed, or --smoke")
 
@@ -81,11 +81,11 @@ def main():
 
     model = build_attention_unet(len(preprocessing.sequences), filters)
     model.compile(keras.optimizers.AdamW(1e-3), Dice(per="batch") + keras.losses.BinaryCrossentropy())
-    path = args.out / "model.keras"
+    path = args.output / "model.keras"
     callbacks = [
         PatientDice(validation, preprocessing),  # whole patients on their own grid; before those that watch it
         keras.callbacks.ModelCheckpoint(path, "val_patient_dice", mode="max", save_best_only=True),
-        keras.callbacks.CSVLogger(args.out / "log.csv"),
+        keras.callbacks.CSVLogger(args.output / "log.csv"),
     ]
     model.fit(batches, epochs=args.epochs, verbose=2, callbacks=callbacks)
 

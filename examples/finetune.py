@@ -4,9 +4,9 @@ Needs: a folder of studies with masks, each a folder of FLAIR slices `<patient>_
 beside; without `--data`, phantoms of a worse scanner are written, and stand in for it. Takes: about a minute and a half on
 two CPU cores for the phantoms.
 
-    python examples/finetune.py --out tuned
-    python examples/finetune.py --out tuned --data my-studies --name resunet-mine --epochs 20
-    python examples/finetune.py --out tuned --smoke
+    python examples/finetune.py -o tuned
+    python examples/finetune.py -o tuned --data my-studies --name resunet-mine --epochs 20
+    python examples/finetune.py -o tuned --smoke
 
 The last third of the patients is held out: they train nothing, and give the scores of the new card.
 """
@@ -29,7 +29,7 @@ PHANTOMS = 9
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, type=Path, help="folder that gets the new preset")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder that gets the new preset")
     parser.add_argument("--data", type=Path, help="folder of studies; phantoms if not given")
     parser.add_argument("--name", default="resunet-phantoms", help="what to call the new model")
     parser.add_argument("--epochs", type=int, default=6)
@@ -41,7 +41,7 @@ def main():
 
     data = args.data
     if data is None:  # a scanner that is noisier and less even than those of the training
-        data = args.out / "phantoms"
+        data = args.output / "phantoms"
         shape = (args.slices, 160, 160)
         write_phantoms(data, range(PHANTOMS), shape, noise=8, bias=0.4, sequences=["flair"])
     studies = [read_study(path) for path in find_studies(data)]
@@ -73,7 +73,7 @@ def main():
         split=f"by patient: {len(training)} to train on, {len(held_out)} held out",
         limits="Measured on few patients of one dataset.",
     )
-    folder = segmenter.save(args.out / args.name)
+    folder = segmenter.save(args.output / args.name)
     write_card(folder, f"held-out patients of {data.name}", after)  # the scores, and CARD.md for readers
 
     # The folder is all that others need: copy it, put it on a web page, or push_to_hub the segmenter.

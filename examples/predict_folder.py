@@ -2,8 +2,8 @@
 
 Needs: a folder of studies (folders of slices, NIfTI files), no GPU. Takes: a few seconds a study on two CPU cores.
 
-    python examples/predict_folder.py --data studies --out results
-    python examples/predict_folder.py --smoke --out results
+    python examples/predict_folder.py --data studies -o results
+    python examples/predict_folder.py --smoke -o results
 
 Run it again after an interruption or with more studies: what is done is not done again. A study that can't be used is named,
 and the others go on. `braintumorseg predict` does the same in one command; this is where to start if each mask is to be used
@@ -22,18 +22,20 @@ from braintumorseg import DataError, dice, find_studies, load_pretrained, read_s
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of studies, or one study")
-    parser.add_argument("--out", required=True, type=Path, help="folder that gets masks, pictures and volumes.csv")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, help="folder that gets masks, pictures and volumes.csv"
+    )
     parser.add_argument("--preset", default="resunet-lgg", help="a name, hf://owner/repo, or a folder that train left")
     parser.add_argument("--smoke", action="store_true", help="on three phantoms, one of them damaged, in seconds")
     args = parser.parse_args()
     if args.smoke:
-        args.data = args.out / "phantoms"
+        args.data = args.output / "phantoms"
         damaged = write_phantoms(args.data, seeds=(0, 1, 2))[-1] / "phantom-2_3.tif"
         damaged.write_bytes(damaged.read_bytes()[:200])
     elif args.data is None:
         parser.error("--data is needed, or --smoke")
 
-    table = args.out / "volumes.csv"
+    table = args.output / "volumes.csv"
     rows = pd.read_csv(table).to_dict("records") if table.exists() else []
     done = {row["study"] for row in rows}
     segmenter = load_pretrained(args.preset)
@@ -47,8 +49,8 @@ def main():
         except DataError as error:
             print(f"left out: {error}")
             continue
-        write_segmentation(found, args.out / f"{name}_mask.nii.gz", overwrite=True)
-        save_overlay(study, found, args.out / f"{name}_overlay.png", overwrite=True)
+        write_segmentation(found, args.output / f"{name}_mask.nii.gz", overwrite=True)
+        save_overlay(study, found, args.output / f"{name}_overlay.png", overwrite=True)
         row = {"study": name, "voxels": found.voxels, "ml": found.volume_ml, "notes": "; ".join(found.notes)}
         if study.mask is not None:
             row["dice"] = dice(study.mask, found.mask)

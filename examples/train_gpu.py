@@ -3,10 +3,10 @@
 Needs: the published dataset (the folder with data.csv and 110 patients; fewer are fine), 8 GiB of memory, 3 GB of disk.
 Takes: about three hours on four CPU cores by the recipe resunet-lgg; on a GPU less, which nobody has measured yet.
 
-    python examples/train_gpu.py --data kaggle_3m --out runs/resunet-lgg
-    python examples/train_gpu.py --data kaggle_3m --out runs/several --strategy mirrored --precision mixed_float16
-    python examples/train_gpu.py --data kaggle_3m --out runs/short --set steps=100 coarse.steps=0 round_steps=20
-    python examples/train_gpu.py --smoke --out runs/smoke
+    python examples/train_gpu.py --data kaggle_3m -o runs/resunet-lgg
+    python examples/train_gpu.py --data kaggle_3m -o runs/several --strategy mirrored --precision mixed_float16
+    python examples/train_gpu.py --data kaggle_3m -o runs/short --set steps=100 coarse.steps=0 round_steps=20
+    python examples/train_gpu.py --smoke -o runs/smoke
 
 Run the same command again after an interruption, and it goes on after the last finished round. The command line does the
 same: braintumorseg train --help.
@@ -35,7 +35,7 @@ SMOKE = (
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the dataset's folder (kaggle_3m)")
-    parser.add_argument("--out", required=True, help="folder of the run")
+    parser.add_argument("-o", "--output", required=True, help="folder of the run")
     parser.add_argument("--recipe", default="resunet-lgg", help="a released recipe, or a TOML file")
     parser.add_argument(
         "--set", nargs="*", default=(), metavar="KEY=VALUE", help="values that differ from the recipe's"
@@ -50,7 +50,7 @@ def main():
     if args.precision:
         config = config.replace(precision=args.precision)
     if args.smoke:
-        *paths, held_out = write_phantoms(f"{args.out}/phantoms", seeds=range(3))
+        *paths, held_out = write_phantoms(f"{args.output}/phantoms", seeds=range(3))
         validation, institutions = [read_study(held_out)], None
     elif args.data:
         dataset = LGGDataset(args.data)
@@ -59,9 +59,9 @@ def main():
     else:
         parser.error("--data is needed, or --smoke")
 
-    segmenter = train(config, paths, validation, args.out, strategy=args.strategy)
+    segmenter = train(config, paths, validation, args.output, strategy=args.strategy)
     print(evaluate(segmenter, validation, institutions=institutions).summary())
-    print(f'use it: load_pretrained("{args.out}/best")')
+    print(f'use it: load_pretrained("{args.output}/best")')
 
 
 if __name__ == "__main__":

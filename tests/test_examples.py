@@ -47,7 +47,7 @@ def test_an_example_says_what_it_needs_and_how_long_it_takes(name):
 
 
 def test_predict_folder(example, tmp_path):
-    said = example("predict_folder.py", "--smoke", "--out", "results")
+    said = example("predict_folder.py", "--smoke", "-o", "results")
     assert said.count("left out: ") == 1
     assert "phantom-2_3.tif" in said
     assert {path.name for path in (tmp_path / "results").iterdir()} >= {
@@ -56,34 +56,34 @@ def test_predict_folder(example, tmp_path):
         "volumes.csv",
     }
     table = (tmp_path / "results" / "volumes.csv").read_text()
-    example("predict_folder.py", "--smoke", "--out", "results")
+    example("predict_folder.py", "--smoke", "-o", "results")
     assert (tmp_path / "results" / "volumes.csv").read_text() == table
     assert len(table.splitlines()) == 3
 
 
 def test_train_gpu(example, tmp_path):
-    said = example("train_gpu.py", "--smoke", "--out", "run")
+    said = example("train_gpu.py", "--smoke", "-o", "run")
     assert load_pretrained(tmp_path / "run" / "best").name == "resunet-lgg"
     assert "per patient over whole volumes, every slice in, 1 patient: mean" in said
     log = (tmp_path / "run" / "log.csv").read_text()
-    example("train_gpu.py", "--smoke", "--out", "run")  # goes on: there is nothing left to do
+    example("train_gpu.py", "--smoke", "-o", "run")  # goes on: there is nothing left to do
     assert (tmp_path / "run" / "log.csv").read_text() == log
 
 
 def test_cross_validate(example, tmp_path):
-    said = example("cross_validate.py", "--smoke", "--out", "cv")
+    said = example("cross_validate.py", "--smoke", "-o", "cv")
     assert "fold" in said
     assert len(list((tmp_path / "cv" / "predictions").iterdir())) == 4
     assert (tmp_path / "cv" / "disagreements.html").is_file()
 
 
 def test_compare_losses(example):
-    said = example("compare_losses.py", "--smoke", "--out", "losses")
+    said = example("compare_losses.py", "--smoke", "-o", "losses")
     assert "cross_entropy minus dice: mean difference" in said
 
 
 def test_custom_architecture(example, tmp_path):
-    said = example("custom_architecture.py", "--smoke", "--out", "own")
+    said = example("custom_architecture.py", "--smoke", "-o", "own")
     assert "per patient over whole volumes, every slice in, 1 patient: mean" in said
     assert "val_patient_dice" in (tmp_path / "own" / "log.csv").read_text()
 
@@ -100,7 +100,7 @@ def test_publish_to_hub(example, monkeypatch, tmp_path):
 
 
 def test_finetune(example, tmp_path):
-    said = example("finetune.py", "--out", "tuned", "--smoke", "--name", "mine")
+    said = example("finetune.py", "-o", "tuned", "--smoke", "--name", "mine")
     tuned = load_pretrained(tmp_path / "tuned" / "mine")
     assert tuned.name == "mine"
     assert tuned.preprocessing.sequences == ("flair",)

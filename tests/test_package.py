@@ -85,6 +85,17 @@ def test_names_of_namespaces_exist_and_are_documented(namespace):
         assert isinstance(value, (int, tuple, dict)) or value.__doc__, f"{namespace}.{name}"
 
 
+def test_the_command_line_uses_public_names_alone():
+    """Besides the ground floor, which has no names for users."""
+    for path in (SOURCE / "cli").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        ours = {name for name in (*named, *lazy_names(path)) if name.startswith("braintumorseg.")}
+        rooms = {name.split(".")[1] for name in ours}
+        public = {"findings", "report"}  # records that are named in annotations
+        assert rooms <= {"cli", "_core", "_version", *public}, path
+
+
 def run(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 

@@ -59,7 +59,7 @@ def test_picture_shows_found_and_truth(phantom, tmp_path):
 
 def test_existing_picture_is_kept_unless_overwrite(phantom, tmp_path):
     (tmp_path / "a.png").write_text("mine")
-    with pytest.raises(DataError, match=r"a\.png: exists already"):
+    with pytest.raises(DataError, match=r"a\.png: already exists"):
         save_overlay(phantom, Segmentation(phantom.mask), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_text() == "mine"
     save_overlay(phantom, Segmentation(phantom.mask), tmp_path / "a.png", overwrite=True)

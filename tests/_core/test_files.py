@@ -49,7 +49,7 @@ def test_existing_file_is_not_touched(tmp_path):
         with replacing(path, overwrite=False) as beside:
             beside.write_text("new")
 
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write()
     assert path.read_text() == "old"
 

@@ -23,15 +23,15 @@ def root(tmp_path_factory):
 
 def test_slice_classifier_is_made_and_measured(root, tmp_path):
     small = root.parent / "small"
-    made = run("train-slice-classifier", "--data", root, "--preset", small, "--out", "mine", cwd=tmp_path)
+    made = run("train-slice-classifier", "--data", root, "--preset", small, "-o", "mine", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     slice_classifier = load_slice_classifier(tmp_path / "mine")
     assert slice_classifier.name == "mine"
     assert [score.measure for score in slice_classifier.card.scores] == ["ROC AUC", "Accuracy"]
     assert slice_classifier.card.scores[0].data == "16 slices of 2 val patients of the LGG dataset"
     assert f"accuracy {slice_classifier.card.scores[1].value:.4f}" in made.stdout
-    again = run("train-slice-classifier", "--data", root, "--preset", small, "--out", "mine", cwd=tmp_path)
-    assert (again.returncode, "exists already" in again.stderr) == (2, True)
+    again = run("train-slice-classifier", "--data", root, "--preset", small, "-o", "mine", cwd=tmp_path)
+    assert (again.returncode, "already exists" in again.stderr) == (2, True)
     done = run(
         "classify-slices",
         "--data",
@@ -40,7 +40,7 @@ def test_slice_classifier_is_made_and_measured(root, tmp_path):
         "slice-classifier",
         "--slice-classifier",
         "mine",
-        "--out",
+        "-o",
         "out",
         cwd=tmp_path,
     )
@@ -49,28 +49,28 @@ def test_slice_classifier_is_made_and_measured(root, tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "slices.csv")) == 16
 
 
-@pytest.mark.parametrize("by", ["maximum", "area"])
-def test_segmenter_detects(root, tmp_path, by):
-    options = ("--by", by, "--preset", root.parent / "small", "--split", "train", "--threshold", "0.5")
-    done = run("classify-slices", "--data", root, "--out", "out", *options, cwd=tmp_path)
+@pytest.mark.parametrize("score", ["maximum", "area"])
+def test_scores_of_a_segmenter(root, tmp_path, score):
+    options = ("--score", score, "--preset", root.parent / "small", "--split", "train", "--threshold", "0.5")
+    done = run("classify-slices", "--data", root, "-o", "out", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert f"by {by} of small: 48 slices of 6 patients" in done.stdout
+    assert f"by {score} of small: 48 slices of 6 patients" in done.stdout
     assert "fixed before" in done.stdout
     assert (tmp_path / "out" / "detection.html").is_file()
-    again = run("classify-slices", "--data", root, "--out", "out", *options, cwd=tmp_path)
-    assert (again.returncode, again.stderr.strip().splitlines()[-1].count("exists already")) == (2, 1)
+    again = run("classify-slices", "--data", root, "-o", "out", *options, cwd=tmp_path)
+    assert (again.returncode, again.stderr.strip().splitlines()[-1].count("already exists")) == (2, 1)
 
 
 def test_wrong_commands_end_in_one_line(root, tmp_path):
     for command in ("classify-slices", "train-slice-classifier"):
-        done = run(command, "--data", tmp_path, "--out", "out", cwd=tmp_path)
+        done = run(command, "--data", tmp_path, "-o", "out", cwd=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "holds no data.csv" in done.stderr
     done = run(
         "classify-slices",
         "--data",
         root,
-        "--out",
+        "-o",
         "out",
         "--by",
         "slice-classifier",
@@ -79,7 +79,7 @@ def test_wrong_commands_end_in_one_line(root, tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 2
-    assert "name must be one of resunet-lgg-slices" in done.stderr
+    assert "--slice-classifier must be one of resunet-lgg-slices" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["classify-slices", "train-slice-classifier"])

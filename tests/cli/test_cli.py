@@ -119,7 +119,8 @@ def test_existing_output_needs_overwrite(many, tmp_path):
     before = path.read_bytes()
     done = run("predict", folders[0], "-o", root / "out")
     assert done.returncode == 2
-    assert done.stderr == f"braintumorseg: error: {path}: exists already; add --overwrite to replace it\n"
+    how = "pass overwrite=True (CLI: --overwrite) to replace it"
+    assert done.stderr == f"braintumorseg: error: {path}: already exists; {how}\n"
     assert path.read_bytes() == before
     assert run("predict", folders[0], "-o", root / "out", "--overwrite").returncode == 0
 
@@ -176,7 +177,7 @@ def test_demo_leaves_mask_and_picture_and_prints_measures(tmp_path):
     assert Image.open(tmp_path / "demo" / "phantom-0_overlay.png").width > 300
     again = run("demo", cwd=tmp_path)
     assert again.returncode == 2
-    assert "add --overwrite" in again.stderr
+    assert "(CLI: --overwrite)" in again.stderr
 
 
 def empty_folder(path):
@@ -198,7 +199,7 @@ def unknown_preset(path):
         ["predict", path, "-o", path, "--preset", "x"],
         2,
         f"--preset must be one of {', '.join(list_pretrained().index)}, "
-        "the folder of a trained model, or hf://owner/repo; got x",
+        "hf://owner/repo[@revision], or a folder that holds braintumorseg.json; got 'x'",
     )
 
 

@@ -138,7 +138,7 @@ def test_nothing_is_replaced_unasked(data, file, arguments):
     Path("out", file).write_text("mine")
     result = run("evaluate", "--data", data, "-o", "out", *arguments)
     assert (result.returncode, result.stdout) == (2, "")
-    assert f"out/{file}: exists already; add --overwrite to replace it" in result.stderr
+    assert f"out/{file}: already exists; pass overwrite=True (CLI: --overwrite) to replace it" in result.stderr
     assert [path.name for path in Path("out").iterdir()] == [file]
     assert Path("out", file).read_text() == "mine"
 

@@ -47,7 +47,7 @@ def test_files_one_by_one_a_folder_and_one_file_are_the_same_study(tmp_path, hea
     assert run("predict", tmp_path / "who", "-o", tmp_path / "b").returncode == 0
     assert same(mask, mask_of(tmp_path / "b" / "who_mask.nii.gz"))
     four = save(tmp_path / "four", head, "a", [2, 1, 1, 0])
-    assert run("predict", four, "-o", tmp_path / "c.nii", "--sequences", "post,flair,-,pre").returncode == 0
+    assert run("predict", four, "-o", tmp_path / "c.nii", "--sequences", "t1ce,flair,-,t1").returncode == 0
     assert same(mask, mask_of(tmp_path / "c.nii"))
 
 
@@ -55,7 +55,7 @@ def test_missing_sequences_are_filled_and_told(tmp_path, head):
     done = run("predict", "--flair", save(tmp_path / "a", head, "flair", 1), "-o", tmp_path / "out")
     assert done.returncode == 0
     told = " ".join(done.stdout.replace("│", " ").split())
-    assert "pre is missing: filled with a copy of flair; post is missing: filled with a copy of flair" in told
+    assert "t1 is missing: filled with a copy of flair; t1ce is missing: filled with a copy of flair" in told
 
 
 def test_dicom_in_and_dicom_out(tmp_path, head):

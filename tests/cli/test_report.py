@@ -65,7 +65,7 @@ def test_what_is_there_needs_overwrite(many):
     before = (root / "out" / "index.html").read_bytes()
     done = run("report", root / "in", "-o", root / "out", *PRESET)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("exists already; add --overwrite to replace it\n")
+    assert done.stderr.endswith("already exists; pass overwrite=True (CLI: --overwrite) to replace it\n")
     assert (root / "out" / "index.html").read_bytes() == before
 
 

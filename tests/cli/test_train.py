@@ -49,9 +49,7 @@ def test_a_run_from_folder_to_weights(folders):
 
 def test_without_validation_the_last_weights_are_kept_and_a_configuration_may_be_a_file(folders):
     TrainConfig.read("unet-lgg").set(SETTINGS).write("mine.toml")
-    result = run(
-        "train", "--recipe", "mine.toml", "--data", "training", "--out", "out", "--precision", "mixed_bfloat16"
-    )
+    result = run("train", "--recipe", "mine.toml", "--data", "training", "-o", "out", "--precision", "mixed_bfloat16")
     assert result.returncode == 0, result.stderr
     assert "weights: out/last" in result.stdout
     assert TrainConfig.read("out/config.toml").precision == "mixed_bfloat16"

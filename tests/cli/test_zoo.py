@@ -1,6 +1,8 @@
 """``braintumorseg zoo`` as a user meets it."""
 
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +33,7 @@ def test_list_by_pattern():
     assert "resunet-lgg" in done.stdout
     nothing = run("zoo", "list", "x*")
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert nothing.stderr.startswith("braintumorseg: error: no preset is called x*; there are resunet-lgg")
+    assert nothing.stderr.startswith("braintumorseg: error: PATTERN must match one of resunet-lgg")
 
 
 def test_a_preset_that_nobody_measured_is_listed(tmp_path, monkeypatch):
@@ -62,7 +64,7 @@ def test_show_takes_a_folder(tmp_path):
 def test_unknown_name_lists_the_known(command):
     done = run("zoo", command, "resnet")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "name must be one of " in done.stderr
+    assert "NAME must be one of " in done.stderr
     assert "resunet-lgg" in done.stderr
     assert "got 'resnet'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -82,7 +84,8 @@ def test_download_to_a_folder_copies(tmp_path):
         assert (tmp_path / "copy" / file).read_bytes() == (bundled.BUNDLED / "resunet-lgg" / file).read_bytes()
     again = run("zoo", "download", "resunet-lgg", "-o", "copy", cwd=tmp_path)
     assert again.returncode == 2
-    assert again.stderr == "braintumorseg: error: copy: holds a preset already; add --overwrite to replace it\n"
+    assert again.stderr.startswith(f"braintumorseg: error: {Path('copy', CONFIG_FILE)}: already exists; ")
+    assert len(again.stderr.splitlines()) == 1
     assert run("zoo", "download", "resunet-lgg", "-o", "copy", "--overwrite", cwd=tmp_path).returncode == 0
     of_the_copy = run("zoo", "download", "copy", cwd=tmp_path)
     assert "copy: is on this machine, and verified" in of_the_copy.stdout
@@ -117,7 +120,20 @@ def test_verify_names_the_damaged_file(tmp_path, monkeypatch, file):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_verify_by_pattern():
+    assert run("zoo", "verify", "unet*").stdout == "unet-lgg: as published\n"
+    nothing = run("zoo", "verify", "x*")
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    assert "PATTERN must match one of resunet-lgg" in nothing.stderr
+
+
 def test_help_names_the_commands():
     text = run("zoo", "--help").stdout
-    for command in ("list", "show", "download", "verify"):
-        assert f"  {command} " in text
+    says = re.search(r"^ *(.+) pretrained models\.$", text, re.MULTILINE)[1]
+    commands = re.findall(r"^  (\w+) ", text.partition("Commands:")[2], re.MULTILINE)
+    assert re.split(", | and ", says.lower()) == commands == ["list", "show", "download", "verify", "publish"]
+
+
+@pytest.mark.parametrize("command", ["show", "download", "publish"])
+def test_a_model_is_called_name_in_each_command(command):
+    assert "NAME <str> The model. A name that zoo list prints, hf://" in flat(run("zoo", command, "-h").stdout)

@@ -246,7 +246,7 @@ def test_everything_is_written_or_nothing(by_hand, tmp_path):
     for name in ("dice.png", "summary.txt"):
         (folder / name).unlink()
     (folder / "patients.csv").write_text("mine")
-    with pytest.raises(DataError, match=r"patients\.csv: exists already"):
+    with pytest.raises(DataError, match=r"patients\.csv: already exists"):
         write_evaluation(by_hand, folder)
     assert not (folder / "dice.png").exists()
     write_evaluation(by_hand, folder, text="other words", overwrite=True)
@@ -263,7 +263,7 @@ def test_csv_has_a_row_a_patient(by_hand, tmp_path):
 @pytest.mark.parametrize("write", [Evaluation.to_csv, Evaluation.to_json])
 def test_files_are_not_replaced_unasked(by_hand, tmp_path, write):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write(by_hand, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
     write(by_hand, tmp_path / "file", overwrite=True)

@@ -317,7 +317,7 @@ def test_csv_has_a_row_a_change(by_hand, tmp_path):
 @pytest.mark.parametrize("write", [Robustness.to_csv, Robustness.to_json])
 def test_files_are_not_replaced_unasked(by_hand, tmp_path, write):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write(by_hand, tmp_path / "file")
     write(by_hand, tmp_path / "file", overwrite=True)
     assert (tmp_path / "file").read_text() != "mine"

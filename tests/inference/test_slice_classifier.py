@@ -6,13 +6,13 @@ from braintumorseg import DataError, Preprocessing, Segmenter, build_resunet
 from braintumorseg.evaluation import classify_slices
 from braintumorseg.inference import SliceClassifier, load_slice_classifier
 from braintumorseg.models import build_classifier
-from braintumorseg.training.fit_slice_classifier import encode, fit_slice_classifier
+from braintumorseg.training.fit_slice_classifier import encode_slices, fit_slice_classifier
 
 
 @pytest.fixture(scope="module")
 def made(small, studies):
     """A slice classifier with a head fitted on nine phantoms, its threshold chosen on three."""
-    train, val = encode(small, studies[:9]), encode(small, studies[9:])
+    train, val = encode_slices(small, studies[:9]), encode_slices(small, studies[9:])
     return fit_slice_classifier(small, train, val, name="made"), train, val
 
 
@@ -44,7 +44,7 @@ def test_saved_slice_classifier_predicts_the_same(made, studies, tmp_path):
         slice_classifier.threshold,
         slice_classifier.card,
     )
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         slice_classifier.save(tmp_path / "made")
     (tmp_path / "made" / "model.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(DataError, match="damaged"):
@@ -92,7 +92,7 @@ def test_wrong_models_and_names_are_refused(studies, small):
     with pytest.raises(ValueError, match="name must be one of resunet-lgg-slices, or the folder"):
         load_slice_classifier("nothing")
     with pytest.raises(DataError, match="phantom-0: has no mask; a slice classifier is trained on masks"):
-        encode(small, [studies[0].with_mask(None)])
-    few = encode(small, studies[:2])
+        encode_slices(small, [studies[0].with_mask(None)])
+    few = encode_slices(small, studies[:2])
     with pytest.raises(ValueError, match="train must be at least 5 patients"):
         fit_slice_classifier(small, few, few, name="few")

@@ -467,7 +467,7 @@ def test_existing_output_is_kept_unless_overwrite(tmp_path, name):
     old, new = Segmentation(MASK), Segmentation(~MASK)
     path = write_segmentation(old, tmp_path / name)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_segmentation(new, path)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
     write_segmentation(new, path, overwrite=True)

@@ -201,7 +201,7 @@ def test_existing_output_is_kept_unless_overwrite(tmp_path):
     mask = np.ones((4, 6, 5), bool)
     path = write_segmentation(Segmentation(mask), tmp_path / "a.nii.gz")
     before = path.read_bytes()
-    with pytest.raises(DataError, match=r"a\.nii\.gz: exists already"):
+    with pytest.raises(DataError, match=r"a\.nii\.gz: already exists"):
         write_segmentation(Segmentation(~mask), path)
     assert path.read_bytes() == before
     write_segmentation(Segmentation(~mask), path, overwrite=True)

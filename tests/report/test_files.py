@@ -48,9 +48,9 @@ def test_other_grids_and_files_in_the_way_are_refused(study, tmp_path):
     with pytest.raises(ValueError, match="on the study's grid"):
         write_report(study, Segmentation(study.mask[1:]), tmp_path / "a.html")
     (tmp_path / "a.html").write_text("kept")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_report(study, Segmentation(study.mask), tmp_path / "a.html")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_index([], tmp_path / "a.html")
     assert (tmp_path / "a.html").read_text() == "kept"
 

@@ -36,7 +36,7 @@ def test_every_format_is_the_keras_model_and_described(segmenter, tmp_path, kind
     assert (described["threshold"], described["min_voxels"], described["multiple"]) == (0.4, 3, 2)
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {PATHS[kind], "a.json"} | ({"a.bin"} if kind == "openvino" else set())
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         segmenter.export(path, format=kind)
     assert segmenter.export(path, format=kind, overwrite=True) == path
 

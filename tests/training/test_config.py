@@ -128,7 +128,7 @@ def test_a_file_that_is_not_there_names_the_recipes():
 
 def test_files_are_not_replaced_unasked(tiny):
     tiny.write("tiny.toml")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         tiny.write("tiny.toml")
     tiny.write("tiny.toml", overwrite=True)
 

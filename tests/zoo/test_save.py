@@ -81,7 +81,7 @@ def contents(folder):
 def test_nothing_is_overwritten_unless_it_is_said():
     make().save("mine")
     before = contents("mine")
-    with pytest.raises(DataError, match=r"mine/braintumorseg\.json: exists already; say overwrite"):
+    with pytest.raises(DataError, match=r"mine/braintumorseg\.json: already exists; pass overwrite=True"):
         make(seed=1).save("mine")
     assert contents("mine") == before
     make(seed=1).save("mine", overwrite=True)
@@ -95,7 +95,7 @@ def test_the_card_of_what_is_overwritten_does_not_stay():
     (folder / "notes.txt").write_text("mine")
     (folder / CONFIG_FILE).unlink()
     (folder / WEIGHTS_FILE).unlink()
-    with pytest.raises(DataError, match=r"CARD\.md: exists already"):
+    with pytest.raises(DataError, match=r"CARD\.md: already exists"):
         make().save("mine")
     make().save("mine", overwrite=True)
     assert sorted(contents("mine")) == sorted([CONFIG_FILE, WEIGHTS_FILE, "notes.txt"])

@@ -37,5 +37,5 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
 def check_free(path: Path, *, overwrite: bool) -> None:
     """Raise ``DataError`` if there is something at ``path`` that may not be overwritten."""
     if path.exists() and not overwrite:
-        msg = f"{path}: exists already; say overwrite to replace it, or choose another place"
+        msg = f"{path}: already exists; pass overwrite=True (CLI: --overwrite) to replace it"
         raise DataError(msg)

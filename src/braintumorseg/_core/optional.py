@@ -8,6 +8,10 @@ from types import ModuleType
 from typing import Any
 
 
+class NotInstalledError(ImportError):
+    """An optional package is absent; the message says how to install it."""
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional package.
 
@@ -16,13 +20,13 @@ def require(module: str, extra: str) -> ModuleType:
         extra: The extra of braintumorseg that installs it, such as ``"dicom"``.
 
     Raises:
-        ImportError: If it is not installed; the message says which extra to install.
+        NotInstalledError: If it is not installed; the message says which extra to install.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         msg = f"{module} is not installed; run: pip install 'braintumorseg[{extra}]'"
-        raise ImportError(msg) from error
+        raise NotInstalledError(msg) from error
 
 
 def import_ahead(module: str) -> None:

@@ -5,30 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 import braintumorseg as bts
-from braintumorseg.cli._common import (
-    USAGE,
-    Engine,
-    EngineOption,
-    Overwrite,
-    Part,
-    PrecisionOption,
-    Preset,
-    check_free,
-    check_preset,
-    fail,
-    lgg_part,
-    load,
-    out,
-    progress_bar,
-    silent_native_code,
-)
+from braintumorseg._core.choices import Part
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import USAGE, fail, out, say, silent_native_code, track
+from braintumorseg.cli._loading import load, set_threshold, start
+from braintumorseg.cli._places import check_folder, check_free, is_lgg, lgg_part
 
 if TYPE_CHECKING:
     from braintumorseg import Segmenter, Study
@@ -40,22 +28,21 @@ _ROBUSTNESS = ("robustness.csv", "robustness.json")
 
 
 class _Studies:
-    """What is evaluated on: where each study is, and how they are called together."""
+    """Studies to evaluate on: their paths by name, and their name together."""
 
     def __init__(self, paths: Mapping[str, Path], dataset: bts.LGGDataset | None, called: str) -> None:
         self.paths, self.dataset, self.called = paths, dataset, called
 
     @classmethod
     def find(cls, data: Path, split: Part | None) -> _Studies:
-        if not data.is_dir():
-            fail(f"--data {data}: is not a folder", USAGE)
-        if (data / "data.csv").is_file():
-            part = split or Part.val
+        check_folder("--data", data)
+        if is_lgg(data):
+            part = split or "val"
             dataset = lgg_part(bts.LGGDataset(data), part)
             paths = {name: dataset.path(name) for name in dataset.patients}
-            return cls(paths, dataset, f"{part.value} patients of the LGG dataset")
+            return cls(paths, dataset, f"{part} patients of the LGG dataset")
         if split is not None:
-            fail(f"--split {split.value}: is of the LGG dataset; {data} holds no data.csv", USAGE)
+            fail(f"--split {split}: is of the LGG dataset; {data} holds no data.csv", USAGE)
         named: dict[str, Path] = {}
         for path in bts.find_studies(data):
             if path.name in named:
@@ -79,71 +66,71 @@ class _Studies:
 
 def evaluate(
     data: Annotated[Path, typer.Option(help="The LGG dataset's folder, or any folder of studies with masks.")],
-    output: Annotated[Path, typer.Option("-o", "--out", help="Folder of the results.")],
-    split: Annotated[Part | None, typer.Option(help="Patients of the LGG dataset; val if not given.")] = None,
-    preset: Preset = "resunet-lgg",
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")],
+    split: Annotated[Part | None, typer.Option(help="Part of the LGG dataset.", show_default="val")] = None,
+    preset: options.Preset = "resunet-lgg",
     tta: Annotated[
         bool, typer.Option("--tta", help="Measure with test-time augmentation (mirror images) too, and compare.")
     ] = False,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Measure what is lost where the studies are changed.")
+        bool, typer.Option("--robustness", help="Measure the loss under changes of the studies.")
     ] = False,
-    engine: EngineOption = Engine.auto,
-    precision: PrecisionOption = None,
-    card: Annotated[bool, typer.Option("--card", help="Write all that is measured into the preset's card.")] = False,
-    overwrite: Overwrite = False,
+    threshold: options.Threshold = None,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
+    card: Annotated[bool, typer.Option("--card", help="Write all measurements into the preset's card.")] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Measure a model on studies with known masks, by patient and by every convention."""
-    check_preset(preset)
-    if card and not Path(preset, "braintumorseg.json").is_file():
+    """Measure a model on studies with masks. Results are by patient and by every convention."""
+    segmenter = load(preset)
+    if card and not Path(preset).is_dir():
         fail(f"--card: writes into the folder of a preset; --preset {preset} is not one", USAGE)
+    for note in set_threshold(segmenter, threshold):
+        segmenter.name += f" with {note}"
     studies = _Studies.find(data, split)
     _check_free(output, tta=tta, robustness=robustness, overwrite=overwrite)
-    if card and (precision is not None or engine is not Engine.auto):
-        fail("--card: measures the preset with its own settings; leave out --engine and --precision", USAGE)
-    segmenter = load(preset, engine, precision)
+    if card and (threshold is not None or precision is not None or engine != "auto"):
+        fail("--card: is for the preset's own settings; leave out --threshold, --engine and --precision", USAGE)
+    start(segmenter, engine, precision)
     with silent_native_code():
         _ = bts.evaluate, bts.evaluation.measure_robustness  # frameworks greet at their first import
 
     institutions = studies.institutions
-    in_precision: Literal["float32", "int8"] | None = precision.value if precision else None
-    segmenter.precision = in_precision or segmenter.precision  # for pictures and robustness too
-    measure = partial(bts.evaluate, segmenter, institutions=institutions, engine=engine.value)
-    evaluation = measure(_shown(studies, "measuring"), precision=in_precision)
+    segmenter.precision = precision or segmenter.precision  # for pictures and robustness too
+    measure = partial(bts.evaluate, segmenter, institutions=institutions, engine=engine)
+    evaluation = measure(_shown(studies, "measuring"), precision=precision)
     bts.evaluation.write_evaluation(evaluation, output, overwrite=overwrite)
     _draw_examples(segmenter, studies, evaluation, output, overwrite=overwrite)
     _print_patients(evaluation)
-    _print(str(evaluation))
+    say(str(evaluation))
     augmented = other = changed = None
     if tta:
-        augmented = measure(_shown(studies, "with mirror images"), tta=True, precision=in_precision)
+        augmented = measure(_shown(studies, "with mirror images"), tta=True, precision=precision)
         augmented.to_json(output / _TTA, overwrite=overwrite)
-        _print(f"{augmented.label}: {augmented.summary()}\n{bts.evaluation.compare(evaluation, augmented)}")
+        say(f"{augmented.label}: {augmented.summary()}\n{bts.evaluation.compare(evaluation, augmented)}")
     if card and evaluation.precision == "int8":
         other = measure(_shown(studies, "in float32"), precision="float32")
-        _print(f"{other.label}: {other.summary()}\n{bts.evaluation.compare(other, evaluation)}")
+        say(f"{other.label}: {other.summary()}\n{bts.evaluation.compare(other, evaluation)}")
     if robustness:
         changed = bts.evaluation.measure_robustness(segmenter, _shown(studies, "changing"))
         changed.to_csv(output / _ROBUSTNESS[0], overwrite=overwrite)
         changed.to_json(output / _ROBUSTNESS[1], overwrite=overwrite)
-        _print(str(changed))
+        say(str(changed))
     if card:
         bts.zoo.write_card(preset, studies.called, evaluation, tta=augmented, other_precision=other, robustness=changed)
-        _print(f"card: {Path(preset) / 'CARD.md'}")
-    _print(f"tables and pictures: {output}")
+        say(f"card: {Path(preset) / 'CARD.md'}")
+    say(f"tables and pictures: {output}")
 
 
 def _check_free(output: Path, *, tta: bool, robustness: bool, overwrite: bool) -> None:
     """Refuse before the work what would fail after it."""
-    names = ["patients.csv", "evaluation.json", "summary.txt", "dice.png", *(f"{kind}.png" for kind in _EXAMPLES)]
+    names = [*bts.evaluation.EVALUATION_FILES, *(f"{kind}.png" for kind in _EXAMPLES)]
     names += [_TTA] * tta + list(_ROBUSTNESS) * robustness
     check_free((output / name for name in names), overwrite=overwrite)
 
 
 def _shown(studies: _Studies, doing: str) -> Iterator[Study]:
-    """Yield the studies under a bar of progress."""
-    with progress_bar() as progress:
-        yield from progress.track(studies, total=len(studies), description=doing)
+    return track(studies, len(studies), doing)
 
 
 def _draw_examples(
@@ -172,7 +159,3 @@ def _print_patients(evaluation: Evaluation) -> None:
         shares = (f"{row[column]:.3f}" for column in ("dice", "precision", "recall"))
         table.add_row(escape(row["name"]), *shares, f"{row['hd95']:.1f}", f"{row['true_volume']:.0f}")
     out.print(table)
-
-
-def _print(text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -8,29 +8,25 @@ from typing import Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg._core.optional import lazy
-from braintumorseg.cli._common import USAGE, Overwrite, Part, fail, lgg_part, out
-
-_report = lazy("braintumorseg.cohort.exploration.report")
+from braintumorseg._core.choices import Part
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import say
+from braintumorseg.cli._places import check_free, lgg_part, open_lgg
 
 
 def explore(
     data: Annotated[Path, typer.Option(help="The LGG dataset's folder.")],
-    output: Annotated[Path, typer.Option("-o", "--out", help="Folder of the results.")],
-    split: Annotated[Part | None, typer.Option(help="Only these patients.")] = None,
-    examples: Annotated[int, typer.Option(help="How many patients to show slices of.", min=1)] = 8,
-    seed: Annotated[int, typer.Option(help="Which patients.", min=0)] = 0,
-    overwrite: Overwrite = False,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")],
+    split: Annotated[Part | None, typer.Option(help="Part of the dataset.", show_default="all")] = None,
+    examples: Annotated[int, typer.Option(help="Number of patients whose slices are shown.", min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of patients.", min=0)] = 0,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Show a dataset at a glance: studies, tumours, the clinical table, and what is odd."""
-    if not (data / "data.csv").is_file():
-        fail(f"--data {data}: holds no data.csv; expected the folder of the LGG dataset", USAGE)
-    for file in (output / name for name in _report.FILES):
-        if file.exists() and not overwrite:
-            fail(f"{file}: exists already; add --overwrite to replace it", USAGE)
-    dataset = bts.LGGDataset(data)
+    """Show a dataset on one page. It has studies, tumours, the clinical table and oddities."""
+    dataset = open_lgg(data)
+    check_free((output / name for name in bts.cohort.EXPLORATION_FILES), overwrite=overwrite)
     if split is not None:
         dataset = lgg_part(dataset, split)
     exploration = bts.cohort.explore(dataset, examples=examples, seed=seed)
     written = bts.cohort.write_exploration(exploration, output, overwrite=overwrite)
-    out.print(f"{exploration}\npage: {written}", highlight=False, markup=False, soft_wrap=True)
+    say(f"{exploration}\npage: {written}")

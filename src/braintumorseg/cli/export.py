@@ -2,52 +2,37 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import braintumorseg as bts
-from braintumorseg.cli._common import (
-    USAGE,
-    Engine,
-    Overwrite,
-    Precision,
-    Preset,
-    check_preset,
-    fail,
-    load,
-    out,
-    silent_native_code,
-)
-
-
-class Format(StrEnum):
-    """What other programs read."""
-
-    onnx = "onnx"
-    openvino = "openvino"
-    litert = "litert"
-    saved_model = "saved_model"
+from braintumorseg._core import choices
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import USAGE, fail, say, silent_native_code
+from braintumorseg.cli._loading import load, start
+from braintumorseg.cli._places import check_writable
 
 
 def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="NAME.onnx, NAME.xml, NAME.tflite, or a folder.")],
-    format: Annotated[Format, typer.Option(help="What other programs read.")],  # noqa: A002 - the option is called so
-    precision: Annotated[Precision, typer.Option(help="int8 for ONNX and OpenVINO.")] = Precision.float32,
-    preset: Preset = "resunet-lgg",
-    overwrite: Overwrite = False,
+    format: Annotated[choices.ExportFormat, typer.Option(help="File format.")],  # noqa: A002 - the option is called so
+    precision: Annotated[
+        choices.Precision, typer.Option(help="Number format of the network; int8 is for ONNX and OpenVINO.")
+    ] = "float32",
+    preset: options.Preset = "resunet-lgg",
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a model for other programs, with its preprocessing as JSON, compared with the Keras model before."""
-    check_preset(preset)
-    segmenter = load(preset, Engine.openvino)
+    """Write a model for other programs. It is compared with the Keras model first; a JSON has the preprocessing."""
+    segmenter = load(preset)
+    check_writable(output.parent)
+    start(segmenter, "openvino")
     try:
         with silent_native_code():
-            path = segmenter.export(output, format=format.value, precision=precision.value, overwrite=overwrite)
+            path = segmenter.export(output, format=format, precision=precision, overwrite=overwrite)
     except bts.DataError:
         raise
     except (ValueError, ImportError) as error:
         fail(str(error), USAGE)
-    said = f"{path}: the same as the Keras model on a phantom; its input is described in {path.with_suffix('.json')}"
-    out.print(said, highlight=False, markup=False, soft_wrap=True)
+    say(f"{path}: the same as the Keras model on a phantom; its input is described in {path.with_suffix('.json')}")

@@ -4,48 +4,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.markup import escape
 
 import braintumorseg as bts
 from braintumorseg._core.optional import import_ahead
-from braintumorseg.cli._common import (
-    DATA,
-    USAGE,
-    Engine,
-    EngineOption,
-    Overwrite,
-    Part,
-    PrecisionOption,
-    Preset,
-    Row,
-    check_free,
-    check_preset,
-    choose,
-    err,
-    fail,
-    load_preset,
-    print_rows,
-    progress_bar,
-    stem_of,
-)
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import DATA, USAGE, complain, fail, inform, track
 from braintumorseg.cli._inputs import (
+    T1,
     Align,
     Flair,
     Input,
-    Post,
-    Pre,
     Sequences,
     Series,
     Source,
+    Split,
+    T1ce,
     find_inputs,
     reading_options,
 )
+from braintumorseg.cli._loading import load, set_threshold, start, with_notes
+from braintumorseg.cli._places import check_free
 from braintumorseg.cli._reports import Reports
+from braintumorseg.cli._results import Row, print_rows
 from braintumorseg.cli._resume import Record
 
 if TYPE_CHECKING:
@@ -54,36 +38,31 @@ if TYPE_CHECKING:
 _Job = tuple[Input, Path, Path]
 
 _FILES = (".nii", ".nii.gz", ".png", ".tif", ".tiff", ".dcm")
+_SUFFIXES = {"nifti": ".nii.gz", "png": ".png", "tiff": "", "dicom": ".dcm"}
 
-
-class Format(StrEnum):
-    """What masks are written as."""
-
-    auto = "auto"
-    nifti = "nifti"
-    tiff = "tiff"
-    png = "png"
-    dicom = "dicom"
+Format = Literal["auto", "nifti", "tiff", "png", "dicom"]
 
 
 def predict(
-    output: Annotated[Path, typer.Option("-o", "--output", help="A folder, or a file for a single study.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder of the results, or a file for a single study.")
+    ],
     source: Source = None,
     flair: Flair = None,
-    t1: Pre = None,
-    t1ce: Post = None,
+    t1: T1 = None,
+    t1ce: T1ce = None,
     sequences: Sequences = None,
     series: Series = None,
     align: Align = True,
-    truth: Annotated[bool, typer.Option("--truth", help="Compare with the masks that lie beside the images.")] = False,
+    truth: Annotated[bool, typer.Option("--truth", help="Compare with the masks beside the images.")] = False,
     overlay: Annotated[bool, typer.Option("--overlay", help="Draw each mask on its images (PNG).")] = False,
     format: Annotated[  # noqa: A002 - the option is called so
-        Format, typer.Option(help="How to write masks; auto is PNG for single images, else NIfTI.")
-    ] = Format.auto,
+        Format, typer.Option(help="File format of masks; auto is PNG for single images, else NIfTI.")
+    ] = "auto",
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probabilities too (NIfTI), beside each mask.")
     ] = False,
-    split: Annotated[Part | None, typer.Option(help="Only these patients of the LGG dataset.")] = None,
+    split: Split = None,
     measures: Annotated[
         bool, typer.Option("--measures", help="Write volume, diameters, place and quality (JSON, CSV).")
     ] = False,
@@ -91,19 +70,21 @@ def predict(
         bool, typer.Option("--report", help="Write a page that shows each study, and the measures.")
     ] = False,
     uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Predict variants too, and write how far they lie apart.")
+        bool, typer.Option("--uncertainty", help="Predict variants too, and write their disagreement (NIfTI).")
     ] = False,
-    preset: Preset = "resunet-lgg",
-    engine: EngineOption = Engine.auto,
-    precision: PrecisionOption = None,
+    preset: options.Preset = "resunet-lgg",
+    threshold: options.Threshold = None,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Leave out what an earlier run with --resume finished, if nothing changed.")
+        bool, typer.Option("--resume", help="Skip studies that an earlier --resume run finished, if nothing changed.")
     ] = False,
-    overwrite: Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Find the tumour in one study or in each study of a folder."""
-    options = reading_options(sequences, series, align=align)
-    check_preset(preset)
+    """Find the tumour in a study or many studies."""
+    reading = reading_options(sequences, series, align=align)
+    segmenter = load(preset)
+    extra = set_threshold(segmenter, threshold)
     inputs = find_inputs(source, split, flair=flair, t1=t1, t1ce=t1ce)
     single = len(inputs) == 1 and inputs[0].path in (source, flair)
     if not single and output.name.endswith(_FILES) and not output.is_dir():
@@ -117,26 +98,26 @@ def predict(
     wanted = [name for name, asked in (("probabilities", probabilities), ("uncertainty", uncertainty)) if asked]
     _check_targets(jobs, reports, overlay=overlay, maps=wanted, overwrite=overwrite or resume)
 
-    segmenter = load_preset(preset)
-    prediction = choose(segmenter, engine, precision, uncertainty=uncertainty)
+    prediction = start(segmenter, engine, precision, uncertainty=uncertainty)
     if any(_has_maps(target) for _, target, _ in jobs):
         import_ahead("nibabel")  # else the first mask would wait for it
     record = None
     if resume:
-        settings = {"options": options, "maps": wanted, "truth": truth, "overlay": overlay}
+        settings = {"options": reading, "maps": wanted, "truth": truth, "overlay": overlay}
         record = Record(folder, segmenter, prediction, settings)
         left = [job for job in jobs if not record.holds(job[1], job[0].files)]
         if len(left) < len(jobs):
-            err.print(f"{len(jobs) - len(left)} of {len(jobs)} studies are finished already", highlight=False)
+            inform(f"{len(jobs) - len(left)} of {len(jobs)} studies are finished already")
         jobs = left
 
     def read(job: _Job) -> Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which the table shows
-            return bts.read_study(**job[0].arguments, **options)
+            return bts.read_study(**job[0].arguments, **reading)
 
     def write(study: Study, segmentation: Segmentation, job: _Job) -> Row:
         each, target, picture = job
+        segmentation = with_notes(segmentation, extra)
         bts.write_segmentation(
             segmentation,
             target,
@@ -155,16 +136,15 @@ def predict(
     rows: list[Row] = []
     failures: list[str] = []
     found = bts.inference.run_many(prediction, jobs, read=read, then=write)
-    with progress_bar() as progress:
-        for each in progress.track(found, total=len(jobs), description="predicting"):
-            if each.error:
-                failures.append(str(each.error))
-            else:
-                rows.append(each.result)
+    for each in track(found, len(jobs), "predicting"):
+        if each.error:
+            failures.append(str(each.error))
+        else:
+            rows.append(each.result)
     reports.finish()
     print_rows(rows, segmenter, truth=truth)
     for message in failures:
-        err.print(f"braintumorseg: error: {escape(' '.join(message.split()))}", highlight=False, soft_wrap=True)
+        complain(message)
     if failures:
         fail(f"{len(failures)} of {len(jobs)} studies failed", DATA)
 
@@ -173,11 +153,10 @@ def _targets(each: Input, output: Path, format: Format, *, single: bool) -> tupl
     """Return where a study's mask and its picture go."""
     if single and output.name.endswith(_FILES):
         return output, output.with_name(f"{output.name.split('.')[0]}_overlay.png")
-    if format is Format.auto:
+    if format == "auto":
         image = each.path.is_file() and each.path.suffix.lower() in (".png", ".tif", ".tiff")
-        format = Format.png if image else Format.nifti  # noqa: A001
-    suffix = {Format.nifti: ".nii.gz", Format.png: ".png", Format.tiff: "", Format.dicom: ".dcm"}[format]
-    return output / f"{each.name}_mask{suffix}", output / f"{each.name}_overlay.png"
+        format = "png" if image else "nifti"  # noqa: A001
+    return output / f"{each.name}_mask{_SUFFIXES[format]}", output / f"{each.name}_overlay.png"
 
 
 def _stem(picture: Path) -> str:
@@ -201,5 +180,5 @@ def _check_targets(
         seen[target] = each.path
         if "probabilities" in maps and not _has_maps(target):
             fail(f"{target}: can't hold probabilities; expected --format nifti or dicom with --probabilities", USAGE)
-        beside = [target.with_name(f"{stem_of(target)}_{name}.nii.gz") for name in maps if _has_maps(target)]
+        beside = [target.with_name(f"{bts.io.study_name(target)}_{name}.nii.gz") for name in maps if _has_maps(target)]
         check_free([target, *beside, *[picture] * overlay, *reports.files(_stem(picture))], overwrite=overwrite)

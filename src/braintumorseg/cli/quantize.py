@@ -8,23 +8,26 @@ from typing import Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg.cli._common import DATA, USAGE, fail, out, silent_native_code
+from braintumorseg.cli._console import DATA, USAGE, fail, say, silent_native_code
+from braintumorseg.cli._places import check_folder, is_lgg
 
 
 def quantize(
-    preset: Annotated[Path, typer.Argument(metavar="PRESET", help="Folder of the preset, which gets the result.")],
+    preset: Annotated[Path, typer.Option(help="The preset's folder, which gets the result.")],
     data: Annotated[
         Path, typer.Option(help="The LGG dataset's folder, or a folder of studies that trained the preset.")
     ],
     validation: Annotated[
-        Path | None, typer.Option(help="Folder of studies with masks that did not; the val part of the LGG dataset.")
+        Path | None,
+        typer.Option(help="A folder of other studies with masks.", show_default="val part of the LGG dataset"),
     ] = None,
-    slices: Annotated[int, typer.Option(help="Slices to observe.", min=1)] = 300,
+    slices: Annotated[int, typer.Option(help="Number of slices to observe.", min=1)] = 300,
 ) -> None:
-    """Make a preset one of 8 bits, about twice as fast on CPUs or more, if it finds the same tumours then."""
-    if not (preset / "braintumorseg.json").is_file():
-        fail(f"{preset}: is not the folder of a preset; expected braintumorseg.json in it", USAGE)
-    lgg = (data / "data.csv").is_file()
+    """Quantise a preset to 8 bits. The result is kept only if it finds the same tumours."""
+    if not (preset / bts.presets.CONFIG_FILE).is_file():
+        fail(f"--preset {preset}: is not the folder of a preset; expected {bts.presets.CONFIG_FILE} in it", USAGE)
+    check_folder("--data", data)
+    lgg = is_lgg(data)
     if validation is None and not lgg:
         fail(f"--validation: is missing; {data} is not the LGG dataset, which has a val part", USAGE)
     trained, judged = bts.find_studies(data), bts.find_studies(validation or data)
@@ -43,7 +46,7 @@ def quantize(
             missing = None
     if missing is not None:
         fail(missing, USAGE)
-    out.print(str(quantized), highlight=False, markup=False, soft_wrap=True)
+    say(str(quantized))
     if not quantized.safe:
         fail(f"{preset}: int8 costs too much; the preset stays one of float32", DATA)
-    out.print(f"{preset}: computes in int8 now; measure it again: braintumorseg evaluate --card", soft_wrap=True)
+    say(f"{preset}: computes in int8 now; measure it again: braintumorseg evaluate --card")

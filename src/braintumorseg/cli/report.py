@@ -8,109 +8,95 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 import braintumorseg as bts
-from braintumorseg.cli._common import (
-    DATA,
-    USAGE,
-    Engine,
-    EngineOption,
-    Overwrite,
-    Part,
-    PrecisionOption,
-    Preset,
-    Row,
-    check_free,
-    check_preset,
-    err,
-    fail,
-    load,
-    out,
-    print_rows,
-    progress_bar,
-)
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import DATA, USAGE, complain, fail, say, track
 from braintumorseg.cli._inputs import (
+    T1,
     Align,
     Flair,
     Input,
-    Post,
-    Pre,
     Sequences,
     Series,
     Source,
+    Split,
+    T1ce,
     find_inputs,
     reading_options,
 )
+from braintumorseg.cli._loading import load, set_threshold, start, with_notes
+from braintumorseg.cli._places import check_free
 from braintumorseg.cli._reports import Reports
+from braintumorseg.cli._results import Row, print_rows
 
 
 def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the pages and measures.")],
     source: Source = None,
     flair: Flair = None,
-    t1: Pre = None,
-    t1ce: Post = None,
+    t1: T1 = None,
+    t1ce: T1ce = None,
     sequences: Sequences = None,
     series: Series = None,
     align: Align = True,
     masks: Annotated[
         Path | None,
-        typer.Option(help="Show these masks and predict nothing: a NIfTI file, or the folder that predict wrote to."),
+        typer.Option(help="Show these masks and predict nothing: a NIfTI file, or the output folder of predict."),
     ] = None,
-    truth: Annotated[bool, typer.Option("--truth", help="Show the masks that lie beside the images too.")] = False,
+    truth: Annotated[bool, typer.Option("--truth", help="Show the masks beside the images too.")] = False,
     uncertainty: Annotated[
         bool,
         typer.Option(
-            "--uncertainty/--no-uncertainty", help="Predict variants too; the quality is judged by their agreement."
+            "--uncertainty/--no-uncertainty", help="Predict variants too, and judge the quality by their agreement."
         ),
     ] = True,
-    split: Annotated[Part | None, typer.Option(help="Only these patients of the LGG dataset.")] = None,
-    preset: Preset = "resunet-lgg",
-    engine: EngineOption = Engine.auto,
-    precision: PrecisionOption = None,
-    overwrite: Overwrite = False,
+    split: Split = None,
+    preset: options.Preset = "resunet-lgg",
+    threshold: options.Threshold = None,
+    engine: options.Engine = "auto",
+    precision: options.Precision = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a page that shows what is found in each study, its measures, and an index of many."""
-    options = reading_options(sequences, series, align=align)
+    """Write a page and measures per study. Several studies get an index too."""
+    reading = reading_options(sequences, series, align=align)
+    if masks is not None and threshold is not None:
+        fail("--threshold: is for predictions; leave it out with --masks", USAGE)
+    segmenter = load(preset) if masks is None else None
+    extra = set_threshold(segmenter, threshold) if segmenter else ()
     inputs = find_inputs(source, split, flair=flair, t1=t1, t1ce=t1ce)
-    check_preset(preset)
     _check_names(inputs)
     drawn = None if masks is None else _find_masks(masks, inputs)
     reports = Reports(output, measures=True, pages=True, many=len(inputs) > 1, overwrite=overwrite)
     check_free([*reports.shared, *(file for each in inputs for file in reports.files(each.name))], overwrite=overwrite)
 
-    segmenter = load(preset, engine, precision) if drawn is None else None
+    if segmenter:
+        start(segmenter, engine, precision)
     rows: list[Row] = []
     failures: list[str] = []
-    with progress_bar() as progress:
-        for each in progress.track(inputs, description="reporting"):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which page and table show
-                    study = bts.read_study(**each.arguments, **options)
-                if segmenter is None:
-                    segmentation = bts.read_segmentation((drawn or {})[each.name], study)
-                else:
-                    segmentation = segmenter.predict(
-                        study,
-                        uncertainty=uncertainty,
-                        engine=engine.value,
-                        precision=precision.value if precision else None,
-                    )
-                reports.add(study if truth else study.with_mask(None), segmentation, each.name, segmenter)
-                rows.append(Row.of(study, segmentation, truth=truth))
-            except bts.DataError as error:
-                failures.append(str(error))
+    for each in track(inputs, len(inputs), "reporting"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which page and table show
+                study = bts.read_study(**each.arguments, **reading)
+            if segmenter is None:
+                segmentation = bts.read_segmentation((drawn or {})[each.name], study)
+            else:
+                found = segmenter.predict(study, uncertainty=uncertainty, engine=engine, precision=precision)
+                segmentation = with_notes(found, extra)
+            reports.add(study if truth else study.with_mask(None), segmentation, each.name, segmenter)
+            rows.append(Row.of(study, segmentation, truth=truth))
+        except bts.DataError as error:
+            failures.append(str(error))
     reports.finish()
     if segmenter is not None:
         print_rows(rows, segmenter, truth=truth)
     for message in failures:
-        err.print(f"braintumorseg: error: {escape(' '.join(message.split()))}", highlight=False, soft_wrap=True)
+        complain(message)
     if failures:
         fail(f"{len(failures)} of {len(inputs)} studies failed", DATA)
-    start = output / ("index.html" if len(inputs) > 1 else f"{inputs[0].name}_report.html")
-    out.print(f"page: {start}", highlight=False, markup=False, soft_wrap=True)
+    first = output / ("index.html" if len(inputs) > 1 else f"{inputs[0].name}_report.html")
+    say(f"page: {first}")
 
 
 def _check_names(inputs: Sequence[Input]) -> None:

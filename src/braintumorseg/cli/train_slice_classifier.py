@@ -10,51 +10,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import braintumorseg as bts
-from braintumorseg._core.optional import lazy
-from braintumorseg.cli._common import (
-    USAGE,
-    Overwrite,
-    Part,
-    Preset,
-    check_preset,
-    fail,
-    lgg_part,
-    load,
-    need,
-    out,
-    progress_bar,
-    silent_native_code,
-)
+from braintumorseg._core.choices import Part
+from braintumorseg._core.optional import require
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import say, silent_native_code, track
+from braintumorseg.cli._loading import load
+from braintumorseg.cli._places import check_free, lgg_part, open_lgg
 
 if TYPE_CHECKING:
     from braintumorseg import Study
 
-_head = lazy("braintumorseg.training.fit_slice_classifier")
-
 
 def train_slice_classifier(
     data: Annotated[Path, typer.Option(help="The LGG dataset's folder.")],
-    output: Annotated[Path, typer.Option("-o", "--out", help="Its folder; the folder's name becomes its name.")],
-    preset: Preset = "resunet-lgg",
-    overwrite: Overwrite = False,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The slice classifier's folder, whose name becomes its name.")
+    ],
+    preset: options.Preset = "resunet-lgg",
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Train a classifier of slices with tumour: a segmenter's encoder as it is, and a new head on top."""
-    if not (data / "data.csv").is_file():
-        fail(f"--data {data}: holds no data.csv; expected the folder of the LGG dataset", USAGE)
-    check_preset(preset)
-    need("sklearn", "research")
-    if (output / "braintumorseg.json").exists() and not overwrite:
-        fail(f"{output / 'braintumorseg.json'}: exists already; add --overwrite to replace it", USAGE)
-    dataset = bts.LGGDataset(data)
-    parts = {part: lgg_part(dataset, part) for part in (Part.train, Part.val)}
+    """Train a classifier of slices with tumour. It is a segmenter's encoder, unchanged, with a new head."""
+    dataset = open_lgg(data)
+    require("sklearn", "research")
+    check_free([output / bts.presets.CONFIG_FILE], overwrite=overwrite)
     segmenter = load(preset)
+    names: tuple[Part, Part] = ("train", "val")
+    parts = {name: lgg_part(dataset, name) for name in names}
     with silent_native_code():
-        train, val = (_head.encode(segmenter, _shown(part, each.value)) for each, part in parts.items())
-        slice_classifier = _head.fit_slice_classifier(segmenter, train, val, name=output.name)
-    scored = ((study, slice_classifier.predict(study)) for study in _shown(parts[Part.val], "measuring"))
+        train, val = (bts.training.encode_slices(segmenter, _shown(part, name)) for name, part in parts.items())
+        slice_classifier = bts.training.fit_slice_classifier(segmenter, train, val, name=output.name)
+    scored = ((study, slice_classifier.predict(study)) for study in _shown(parts["val"], "measuring"))
     found = bts.evaluation.classify_slices(scored, by=slice_classifier.name)
     low, high = found.auc_interval()
-    where = f"{len(found.table)} slices of {len(parts[Part.val])} val patients of the LGG dataset"
+    where = f"{len(found.table)} slices of {len(parts['val'])} val patients of the LGG dataset"
     accuracy = "slices, at the threshold that was chosen on them"
     scores = (
         bts.presets.Score("ROC AUC", "slices", where, round(found.auc, 4), round(low, 4), round(high, 4)),
@@ -70,14 +58,8 @@ def train_slice_classifier(
         scores=tuple(replace(score, precision="float32") for score in scores),
     )
     slice_classifier.save(output, overwrite=overwrite)
-    out.print(
-        f"{found}\n{slice_classifier.card.recipe}\nslice classifier: {output}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"{found}\n{slice_classifier.card.recipe}\nslice classifier: {output}")
 
 
 def _shown(dataset: bts.LGGDataset, doing: str) -> Iterator[Study]:
-    with progress_bar() as progress:
-        yield from progress.track(dataset, total=len(dataset), description=doing)
+    return track(dataset, len(dataset), doing)

@@ -1,4 +1,4 @@
-"""``braintumorseg zoo``: which pretrained models there are, what they are, and whether their files are whole."""
+"""``braintumorseg zoo``: the pretrained models, their cards and their files."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from rich.markup import escape
 from rich.table import Table
 
 import braintumorseg as bts
-from braintumorseg.cli._common import DATA, USAGE, Overwrite, fail, out, silent_native_code
+from braintumorseg.cli import _options as options
+from braintumorseg.cli._console import DATA, USAGE, fail, out, say, silent_native_code
+from braintumorseg.cli._loading import load
+from braintumorseg.cli._places import check_free
 from braintumorseg.cli.zoo_publish import publish
 
-zoo = typer.Typer(name="zoo", help="List, show, copy, check and publish pretrained models.", no_args_is_help=True)
+zoo = typer.Typer(
+    name="zoo",
+    help="List, show, download, verify and publish pretrained models.",
+    short_help="Find, check and publish pretrained models.",
+    no_args_is_help=True,
+)
 
-Name = Annotated[
-    str,
-    typer.Argument(metavar="NAME", help="A name that list gives, hf://owner/repo, or the folder of a trained model."),
-]
+Pattern = Annotated[str, typer.Argument(metavar="PATTERN", help="Only names that match, such as '*-small'.")]
 
 
-def list_(
-    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Only names that fit, such as '*-small'.")] = "*",
-) -> None:
+def list_(pattern: Pattern = "*") -> None:
     """List the pretrained models."""
-    presets = bts.list_pretrained(pattern)
-    if presets.empty:
-        fail(f"no preset is called {pattern}; there are {', '.join(bts.list_pretrained().index)}", USAGE)
-    for name, row in presets.iterrows():
+    _check_pattern(pattern)
+    for name, row in bts.list_pretrained(pattern).iterrows():
         interval = f" (95 % {row['interval']})" if row["interval"] else ""
         dice = f"{row['dice']:.3f}{interval}: {row['convention']}; {row['measured_on']}"
         table = Table.grid(padding=(0, 2))
@@ -47,9 +48,9 @@ def list_(
         out.print(table, highlight=False)
 
 
-def show(name: Name) -> None:
+def show(name: options.Name) -> None:
     """Show the card of a model."""
-    segmenter = _load(name)
+    segmenter = load(name, "NAME")
     preprocessing = segmenter.preprocessing
     lines = [
         segmenter.name,
@@ -57,47 +58,43 @@ def show(name: Name) -> None:
         f"threshold: {segmenter.threshold:g}, in components of {segmenter.min_voxels}+ voxels, smaller holes filled",
         *str(segmenter.card).splitlines(),
     ]
-    out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    say("\n".join(lines))
 
 
 def download(
-    name: Name,
-    output: Annotated[Path | None, typer.Option("-o", "--out", help="Folder that gets a copy.")] = None,
-    overwrite: Overwrite = False,
+    name: options.Name,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder that gets a copy.")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Fetch a model, so that it loads offline."""
-    segmenter = _load(name)
+    segmenter = load(name, "NAME")
     if output is not None:
-        if (output / "braintumorseg.json").exists() and not overwrite:
-            fail(f"{output}: holds a preset already; add --overwrite to replace it", USAGE)
+        check_free([output / bts.presets.CONFIG_FILE], overwrite=overwrite)
         with silent_native_code():
             _ = segmenter.model
         segmenter.save(output, overwrite=overwrite)
         said = f"{segmenter.name}: verified, and written to {output}"
-    elif name in bts.list_pretrained().index:
+    elif name in bts.presets.bundled_presets():
         said = f"{name}: comes with the package, and is verified; -o FOLDER makes a copy"
     else:
         said = f"{name}: is on this machine, and verified"
-    out.print(said, highlight=False, markup=False, soft_wrap=True)
+    say(said)
 
 
-def verify() -> None:
-    """Check the packaged files by their SHA-256."""
-    damages = bts.presets.verify_pretrained()
+def verify(pattern: Pattern = "*") -> None:
+    """Check the files that come with the package by their SHA-256."""
+    _check_pattern(pattern)
+    damages = bts.presets.verify_pretrained(pattern)
     for name, damage in damages.items():
-        out.print(f"{name}: {damage or 'as published'}", highlight=False, markup=False, soft_wrap=True)
+        say(f"{name}: {damage or 'as published'}")
     damaged = [damage for damage in damages.values() if damage]
     if damaged:
         fail(f"{len(damaged)} of {len(damages)} presets damaged; install the package again: {damaged[0]}", DATA)
 
 
-def _load(name: str) -> bts.Segmenter:
-    try:
-        return bts.load_pretrained(name)
-    except bts.DataError:
-        raise
-    except ValueError as error:
-        fail(str(error), USAGE)
+def _check_pattern(pattern: str) -> None:
+    if not bts.presets.bundled_presets(pattern):
+        fail(f"PATTERN must match one of {', '.join(bts.presets.bundled_presets())}; got {pattern}", USAGE)
 
 
 zoo.command(name="list")(list_)

@@ -1,6 +1,10 @@
+from .exploration import EXPLORATION_FILES as EXPLORATION_FILES
 from .exploration import Exploration as Exploration
 from .exploration import explore as explore
 from .exploration import write_exploration as write_exploration
+from .genomics import ASSOCIATION_FILES as ASSOCIATION_FILES
+from .genomics import CLUSTERINGS as CLUSTERINGS
+from .genomics import PAPER_FEATURES as PAPER_FEATURES
 from .genomics import Association as Association
 from .genomics import Effect as Effect
 from .genomics import Fisher as Fisher

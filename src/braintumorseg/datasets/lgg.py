@@ -13,15 +13,17 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from os import PathLike
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg._core.choices import Part
 from braintumorseg.io import read_study
 from braintumorseg.study import SEQUENCES, Study
 
-PARTS = ("train", "val", "test")
+PARTS: tuple[Part, ...] = get_args(Part)
 
 _SPLIT_FILE = Path(__file__).with_name("lgg_split.json")
 _PATIENT = re.compile(r"TCGA_([A-Z0-9]{2})_[A-Z0-9]{4}_\d{8}")  # institution, patient, date

@@ -7,9 +7,11 @@ from .evaluate import evaluate as evaluate
 from .evaluate import score as score
 from .intervals import bootstrap_interval as bootstrap_interval
 from .pictures import plot_dice as plot_dice
+from .report import EVALUATION_FILES as EVALUATION_FILES
 from .report import write_evaluation as write_evaluation
 from .robustness import Robustness as Robustness
 from .robustness import measure_robustness as measure_robustness
+from .slices import SLICE_CLASSIFICATION_FILES as SLICE_CLASSIFICATION_FILES
 from .slices import Curves as Curves
 from .slices import SliceClassification as SliceClassification
 from .slices import average_precision as average_precision

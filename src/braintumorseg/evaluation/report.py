@@ -10,7 +10,7 @@ from braintumorseg.evaluation.pictures import plot_dice
 from braintumorseg.evaluation.table import Evaluation
 
 EVALUATION_FILE = "evaluation.json"
-FILES = ("dice.png", "summary.txt", "patients.csv", EVALUATION_FILE)
+EVALUATION_FILES = ("dice.png", "summary.txt", "patients.csv", EVALUATION_FILE)
 
 
 def write_evaluation(
@@ -42,7 +42,7 @@ def write_evaluation(
         ['dice.png', 'evaluation.json', 'patients.csv', 'summary.txt']
     """
     folder = Path(folder)
-    for name in FILES:
+    for name in EVALUATION_FILES:
         check_free(folder / name, overwrite=overwrite)
     with replacing(folder / "dice.png", overwrite=overwrite) as beside:
         plot_dice(evaluation).savefig(beside, dpi=120)

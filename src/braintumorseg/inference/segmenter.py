@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
+from braintumorseg._core.choices import ExportFormat
 from braintumorseg._core.files import check_free
 from braintumorseg._core.optional import lazy
 from braintumorseg.inference.sources import as_study
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import keras
 
     from braintumorseg.inference.slice_classifier import SliceClassifier
-    from braintumorseg.runtimes.export import Format
 
 _export = lazy("braintumorseg.runtimes.export")
 _architecture = lazy("braintumorseg.models.architecture")
@@ -252,7 +252,7 @@ class Segmenter:
         self,
         path: str | PathLike[str],
         *,
-        format: Format,  # noqa: A002 - the argument is called so
+        format: ExportFormat,  # noqa: A002 - the argument is called so
         precision: Precision = "float32",
         overwrite: bool = False,
     ) -> Path:

@@ -40,7 +40,19 @@ _PINNED: dict[str, object] = {  # the row of a preset that is on the Hub alone
 
 
 def bundled_presets(pattern: str | None = None) -> dict[str, Path]:
-    """Return the folder of each bundled preset by its name, all or those whose name fits."""
+    """Return the folder of each preset that comes with the package, without a look into the folders.
+
+    Args:
+        pattern: Only names that match, as for ``list_pretrained``; all if not given.
+
+    Returns:
+        The folders by name, sorted.
+
+    Examples:
+        >>> from braintumorseg.presets import bundled_presets
+        >>> list(bundled_presets("unet*"))
+        ['unet-lgg']
+    """
     folders = sorted(path for path in BUNDLED.iterdir() if path.is_dir())
     return {folder.name: folder for folder in folders if fnmatchcase(folder.name, pattern or "*")}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_in, wrong
+from braintumorseg._core.choices import Engine as Engine
+from braintumorseg._core.choices import Precision as Precision
 from braintumorseg._core.optional import lazy
 from braintumorseg.runtimes.network import Network
 
@@ -21,10 +23,8 @@ _keras = lazy("braintumorseg.runtimes.keras")
 _openvino = lazy("braintumorseg.runtimes.openvino")
 _onnxruntime = lazy("braintumorseg.runtimes.onnxruntime")
 
-Engine = Literal["auto", "keras", "openvino", "onnxruntime"]
-Precision = Literal["float32", "int8"]
-ENGINES = ("auto", "keras", "openvino", "onnxruntime")
-PRECISIONS = ("float32", "int8")
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Array = NDArray[np.float32]
 

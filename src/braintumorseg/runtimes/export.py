@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg._core.choices import ExportFormat
 from braintumorseg._core.files import check_free
 from braintumorseg._core.optional import lazy, require
 from braintumorseg.datasets.phantom import make_study
@@ -28,8 +29,7 @@ _keras_engine = lazy("braintumorseg.runtimes.keras")
 _onnx = lazy("braintumorseg.runtimes.onnx")
 _openvino = lazy("braintumorseg.runtimes.openvino")
 
-Format = Literal["onnx", "openvino", "litert", "saved_model"]
-FORMATS = ("onnx", "openvino", "litert", "saved_model")
+FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "litert": ".tflite", "saved_model": ""}
 CLOSE = 1e-4
 """How far probabilities of an export in float32 may lie from those of the Keras model."""
@@ -43,7 +43,7 @@ Run = Callable[[Array], Array]
 def export(
     path: str | PathLike[str],
     *,
-    format: Format,  # noqa: A002 - the argument is called so
+    format: ExportFormat,  # noqa: A002 - the argument is called so
     precision: Precision,
     network: Network,
     model: keras.Model,

@@ -4,6 +4,9 @@ from .config import TrainConfig as TrainConfig
 from .config import recipes as recipes
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import cross_validate as cross_validate
+from .fit_slice_classifier import SliceFeatures as SliceFeatures
+from .fit_slice_classifier import encode_slices as encode_slices
+from .fit_slice_classifier import fit_slice_classifier as fit_slice_classifier
 from .parts import CoarseConfig as CoarseConfig
 from .parts import OptimizerConfig as OptimizerConfig
 from .pictures import plot_curves as plot_curves

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import tomli_w
 
 from braintumorseg import losses, models
 from braintumorseg._core.checks import DataError, check_in, check_integer, check_range, wrong
+from braintumorseg._core.choices import TrainingPrecision
 from braintumorseg._core.files import replacing
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.preprocessing.transform import Preprocessing
@@ -33,7 +34,6 @@ _LOSSES = {
     "jaccard": losses.Jaccard,
     "tversky": losses.Tversky,
 }
-_PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class TrainConfig:
         check_integer("seed", self.seed, 0)
         check_integer("min_voxels", self.min_voxels, 0)
         check_range("threshold", self.threshold, 0, 1, low_open=True)
-        check_in("precision", self.precision, _PRECISIONS)
+        check_in("precision", self.precision, get_args(TrainingPrecision))
         for name, steps in (("steps", self.steps), ("coarse.steps", self.coarse.steps)):
             if steps % self.round_steps:
                 msg = wrong(name, f"a multiple of round_steps, which is {self.round_steps}", steps)

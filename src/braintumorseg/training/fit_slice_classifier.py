@@ -44,7 +44,7 @@ class SliceFeatures:
     names: NDArray[np.str_]
 
 
-def encode(segmenter: Segmenter, studies: Iterable[Study], *, batch_size: int = 8) -> SliceFeatures:
+def encode_slices(segmenter: Segmenter, studies: Iterable[Study], *, batch_size: int = 8) -> SliceFeatures:
     """Run a segmenter's encoder once over all slices.
 
     Raises:

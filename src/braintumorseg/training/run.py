@@ -9,13 +9,14 @@ from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg._core.choices import Strategy
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
@@ -32,7 +33,6 @@ from braintumorseg.training.rounds import STATE_FILE, Rounds, log_table
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.load import load_pretrained
 
-STRATEGIES = ("none", "mirrored")
 CONFIG_FILE = "config.toml"
 
 
@@ -90,7 +90,7 @@ def train(
         >>> segmenter.predict(study).mask.shape
         (4, 64, 64)
     """
-    check_in("strategy", strategy, STRATEGIES)
+    check_in("strategy", strategy, get_args(Strategy))
     if keras.backend.backend() != "tensorflow":
         msg = wrong("Keras's backend", "tensorflow for training (KERAS_BACKEND)", keras.backend.backend())
         raise ValueError(msg)

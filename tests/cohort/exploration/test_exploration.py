@@ -114,7 +114,7 @@ def test_page(seen, tmp_path):
     assert re.findall(r"https?://|(?:src|href)=\"(?!data:)", page) == []
     assert "8 patients, 64 slices" in page
     assert len((tmp_path / "out" / "oddities.txt").read_text().splitlines()) == len(seen.oddities)
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_exploration(seen, tmp_path / "out")
 
 
@@ -126,10 +126,10 @@ def test_studies_without_masks_are_refused(tmp_path):
 
 
 def test_command(root, tmp_path):
-    done = run("explore", "--data", root, "--out", "out", "--examples", "2", cwd=tmp_path)
+    done = run("explore", "--data", root, "-o", "out", "--examples", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "8 patients, 64 slices" in done.stdout
     assert (tmp_path / "out" / "exploration.html").is_file()
-    again = run("explore", "--data", root, "--out", "out", cwd=tmp_path)
+    again = run("explore", "--data", root, "-o", "out", cwd=tmp_path)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert run("explore", "--data", tmp_path, "--out", "new", cwd=tmp_path).returncode == 2
+    assert run("explore", "--data", tmp_path, "-o", "new", cwd=tmp_path).returncode == 2

@@ -22,5 +22,5 @@ def test_files(tmp_path):
     pd.testing.assert_frame_equal(tests, found.table, check_exact=False)
     assert len(pd.read_csv(tmp_path / "out" / "patients.csv")) == 80
     assert len(pd.read_csv(tmp_path / "out" / "published.csv")) == 3
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_association(found, tmp_path / "out")

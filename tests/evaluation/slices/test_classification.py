@@ -85,5 +85,5 @@ def test_page(studies, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out" / "slices.csv"), numbered)
     within = classify_slices([(study, np.clip(scores, 0, 1)) for study, scores in noisy(studies, 0.2)])
     assert write_slice_classification(within, tmp_path / "other").read_text().count("data:image/png;base64,") == 3
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_slice_classification(found, tmp_path / "out")

@@ -12,7 +12,7 @@ def judge(root, tiny):
     tiny.write("tiny.toml")
 
     def judge(*arguments, data=root, recipe="tiny.toml"):
-        return run("cross-validate", "--data", data, "--recipe", recipe, "--out", "cv", *arguments)
+        return run("cross-validate", "--data", data, "--recipe", recipe, "-o", "cv", *arguments)
 
     return judge
 

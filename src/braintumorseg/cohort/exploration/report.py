@@ -13,7 +13,7 @@ from braintumorseg.cohort.exploration.explore import Exploration
 from braintumorseg.cohort.exploration.pictures import figures_of
 
 PAGE, TABLE, LIST = "exploration.html", "patients.csv", "oddities.txt"
-FILES = (PAGE, TABLE, LIST)
+EXPLORATION_FILES = (PAGE, TABLE, LIST)
 
 
 def write_exploration(exploration: Exploration, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -37,7 +37,7 @@ def write_exploration(exploration: Exploration, folder: str | PathLike[str], *, 
         >>> page = write_exploration(explore(LGGDataset("kaggle_3m")), "seen")  # doctest: +SKIP
     """
     folder = Path(folder)
-    for name in FILES:
+    for name in EXPLORATION_FILES:
         check_free(folder / name, overwrite=overwrite)
     write_table(exploration.table, folder / TABLE, overwrite=overwrite, index=True)
     with replacing(folder / LIST, overwrite=overwrite) as beside:

@@ -17,7 +17,7 @@ from braintumorseg.cohort.genomics.published import compare_with_published
 
 PAGE = "association.html"
 PICTURES = ("volcano.png", "heat_map.png", "clusters.png")
-FILES = (PAGE, *PICTURES, "patients.csv", "tests.csv", "counts.csv", "one_vs_rest.csv", "published.csv")
+ASSOCIATION_FILES = (PAGE, *PICTURES, "patients.csv", "tests.csv", "counts.csv", "one_vs_rest.csv", "published.csv")
 
 
 def write_association(
@@ -54,7 +54,7 @@ def write_association(
         'association.html'
     """
     folder = Path(folder)
-    for name in FILES:
+    for name in ASSOCIATION_FILES:
         check_free(folder / name, overwrite=overwrite)
     compared = compare_with_published(association) if published else None
     frames = {

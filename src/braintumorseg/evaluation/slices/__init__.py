@@ -2,9 +2,10 @@
 
 from braintumorseg.evaluation.slices.classification import SliceClassification, classify_slices, slice_scores
 from braintumorseg.evaluation.slices.curves import Curves, average_precision, best_threshold, roc_auc
-from braintumorseg.evaluation.slices.report import write_slice_classification
+from braintumorseg.evaluation.slices.report import SLICE_CLASSIFICATION_FILES, write_slice_classification
 
 __all__ = [
+    "SLICE_CLASSIFICATION_FILES",
     "Curves",
     "SliceClassification",
     "average_precision",

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError, check_in, wrong
+from braintumorseg._core.choices import SliceScore
 from braintumorseg.evaluation.slices.area import area_interval
 from braintumorseg.evaluation.slices.curves import average_precision, best_threshold, roc_auc, sklearn
 from braintumorseg.study import Segmentation, Study
 
-By = Literal["maximum", "area"]
 
-
-def slice_scores(segmentation: Segmentation, by: By = "maximum") -> NDArray[np.float64]:
+def slice_scores(segmentation: Segmentation, by: SliceScore = "maximum") -> NDArray[np.float64]:
     """Return how sure a segmentation is of tumour in each slice.
 
     Args:
@@ -41,7 +40,7 @@ def slice_scores(segmentation: Segmentation, by: By = "maximum") -> NDArray[np.f
         >>> slice_scores(found).tolist(), slice_scores(found, "area").tolist()
         ([0.0, 0.75], [0.0, 2.0])
     """
-    check_in("by", by, ("maximum", "area"))
+    check_in("by", by, get_args(SliceScore))
     if by == "area":
         return np.asarray(np.count_nonzero(segmentation.mask, axis=(1, 2)), np.float64)
     if segmentation.probabilities is None:

@@ -13,7 +13,7 @@ from braintumorseg.evaluation.slices.classification import SliceClassification
 from braintumorseg.evaluation.slices.pictures import plot_calibration, plot_confusion, plot_curves_of
 
 PAGE = "detection.html"
-FILES = (PAGE, "slices.csv", "patients.csv")
+SLICE_CLASSIFICATION_FILES = (PAGE, "slices.csv", "patients.csv")
 
 
 def write_slice_classification(
@@ -42,7 +42,7 @@ def write_slice_classification(
         'detection.html'
     """
     folder = Path(folder)
-    for name in FILES:
+    for name in SLICE_CLASSIFICATION_FILES:
         check_free(folder / name, overwrite=overwrite)
     pictures = [
         (
