@@ -47,7 +47,7 @@ def test_files_one_by_one_a_folder_and_one_file_are_the_same_study(tmp_path, hea
     assert run("predict", tmp_path / "who", "-o", tmp_path / "b").returncode == 0
     assert same(mask, mask_of(tmp_path / "b" / "who_mask.nii.gz"))
     four = save(tmp_path / "four", head, "a", [2, 1, 1, 0])
-    assert run("predict", four, "-o", tmp_path / "c.nii", "--sequences", "t1ce,flair,-,t1").returncode == 0
+    assert run("predict", four, "-o", tmp_path / "c.nii", "--sequences", "post,FLAIR,-,t1n").returncode == 0
     assert same(mask, mask_of(tmp_path / "c.nii"))
 
 

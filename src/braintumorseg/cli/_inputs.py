@@ -80,7 +80,7 @@ def _parse_sequences(text: str | None) -> list[str | None] | None:
     """Read ``flair,t1,t1ce,-``."""
     if text is None:
         return None
-    names = [None if name.strip() == "-" else name.strip() for name in text.split(",")]
+    names = [None if name.strip() == "-" else bts.io.sequence_name(name.strip()) for name in text.split(",")]
     known = [name for name in names if name is not None]
     if not known or len(set(known)) < len(known) or not set(known) <= set(bts.io.SEQUENCES):
         fail(
@@ -91,11 +91,11 @@ def _parse_sequences(text: str | None) -> list[str | None] | None:
 
 
 def _parse_series(texts: list[str] | None) -> dict[str, str] | None:
-    """Read ``flair=5``, each a series of its own."""
+    """Read ``flair=5``, each a series of its own; ``read_study`` translates names of other conventions."""
     if not texts:
         return None
     pairs = [text.partition("=") for text in texts]
     for text, (key, _, wanted) in zip(texts, pairs, strict=True):
-        if key not in bts.io.SEQUENCES or not wanted:
+        if bts.io.sequence_name(key) not in bts.io.SEQUENCES or not wanted:
             fail(f"--series must be such as flair=5, for one of {', '.join(bts.io.SEQUENCES)}; got {text}", USAGE)
     return {key: wanted for key, _, wanted in pairs}
