@@ -54,7 +54,7 @@ def test_wheel_holds_the_package_whole_and_nothing_else(wheel):
     expected = {path.relative_to(SOURCE.parent).as_posix() for path in files}
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in names if ".dist-info/" not in name} == expected
-    assert {f"braintumorseg/{name}" for name in ("py.typed", "__init__.pyi", "lgg_split.json")} <= names
+    assert {f"braintumorseg/{name}" for name in ("py.typed", "__init__.pyi", "datasets/project_split.json")} <= names
     for preset in (SOURCE / "presets" / "weights").iterdir():
         for file in ("braintumorseg.json", "model.safetensors"):
             assert f"braintumorseg/presets/weights/{preset.name}/{file}" in names

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from braintumorseg.augmentation import Augmentation
-from braintumorseg.training.cache import CachedStudy
+from braintumorseg.training.cached_study import CachedStudy
 from braintumorseg.training.sampling import Drawn, Sampler, SamplingConfig, training_batches
 
 PLAIN = {"flip_left_right": False} | dict.fromkeys(

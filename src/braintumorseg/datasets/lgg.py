@@ -1,4 +1,4 @@
-"""The LGG dataset: its studies, its clinical table, and which patients train a model and which judge it.
+"""The LGG dataset: its studies and its clinical table.
 
 Mateusz Buda et al.: "Association of genomic subtypes of lower-grade gliomas with shape features automatically extracted by
 a deep learning algorithm", Computers in Biology and Medicine 109, 2019; 110 patients of the TCGA-LGG collection.
@@ -6,52 +6,23 @@ a deep learning algorithm", Computers in Biology and Medicine 109, 2019; 110 pat
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 
-from braintumorseg._core.checks import DataError, check_in, wrong
-from braintumorseg._core.choices import Part
+from braintumorseg._core.checks import DataError, wrong
+from braintumorseg.datasets.project_split import PARTS, lgg_split
 from braintumorseg.io import read_study
 from braintumorseg.study import SEQUENCES, Study
 
-PARTS: tuple[Part, ...] = get_args(Part)
-
-_SPLIT_FILE = Path(__file__).with_name("lgg_split.json")
 _PATIENT = re.compile(r"TCGA_([A-Z0-9]{2})_[A-Z0-9]{4}_\d{8}")  # institution, patient, date
 _SIDE = 256
-
-
-def lgg_split(part: str) -> tuple[str, ...]:
-    """Return the patients of one part of the project's split.
-
-    The split is by patient, never by slice, and was drawn per institution before any model was trained: 77 patients train,
-    13 choose between models (``"val"``), 20 are measured once, by others (``"test"``).
-
-    Args:
-        part: ``"train"``, ``"val"`` or ``"test"``.
-
-    Returns:
-        Names of the patients' folders in the published dataset.
-
-    Raises:
-        ValueError: If there is no such part.
-
-    Examples:
-        >>> from braintumorseg.datasets import lgg_split
-        >>> len(lgg_split("train")), len(lgg_split("val")), len(lgg_split("test"))
-        (77, 13, 20)
-    """
-    check_in("part", part, PARTS)
-    return tuple(json.loads(_SPLIT_FILE.read_text(encoding="utf-8"))[part])
 
 
 class LGGDataset:

@@ -1,5 +1,5 @@
-from .cache import CachedStudy as CachedStudy
 from .cache import PreparedCache as PreparedCache
+from .cached_study import CachedStudy as CachedStudy
 from .config import TrainConfig as TrainConfig
 from .config import recipes as recipes
 from .cross_validation import CrossValidation as CrossValidation

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import tensorflow as tf
 
 from braintumorseg.preprocessing.skull import brain_alone
-from braintumorseg.preprocessing.transform import Preprocessing
-from braintumorseg.training.cache import CachedStudy, PreparedCache
+from braintumorseg.training.cache import PreparedCache
+from braintumorseg.training.cached_study import CachedStudy
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.sampling import Sampler, training_batches
 
@@ -20,7 +21,7 @@ def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> l
     sizes.append((config.steps, config.preprocessing.size))
     parts = []
     for last, size in sizes:
-        preprocessing = Preprocessing(**{**config.preprocessing.get_config(), "size": size})
+        preprocessing = replace(config.preprocessing, size=size)
         whole = _prepared(PreparedCache(cache, preprocessing), paths)
         without_skull = PreparedCache(cache, preprocessing, change=brain_alone)
         stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())

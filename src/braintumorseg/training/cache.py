@@ -8,7 +8,6 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from braintumorseg._core.checks import DataError
 from braintumorseg.io import read_study
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.study import Study
+from braintumorseg.training.cached_study import CachedStudy
 
 # Raise it when the layout of an entry changes. What is computed is known by the code of preprocessing.py itself, since a
 # number that someone forgets to raise would train on another preprocessing than the one that is stored with the weights.
@@ -31,29 +31,6 @@ def _code(thing: object) -> str:
 
 
 _CODE = _code(Preprocessing)
-
-
-@dataclass(frozen=True, eq=False)
-class CachedStudy:
-    """A study as training takes it, mapped from disk: what is not indexed is not read.
-
-    Attributes:
-        name: Name of the study's folder, or of its file without suffix.
-        images: Read-only float16 array ``(slices, size, size, sequences)``: ``Preprocessing.apply``.
-        targets: Read-only float16 array ``(slices, size, size)``, 0 to 1: ``Preprocessing.apply_mask``.
-    """
-
-    name: str
-    images: NDArray[np.float16]
-    targets: NDArray[np.float16]
-
-    def tumour_slices(self) -> NDArray[np.bool_]:
-        """Return for each slice whether there is tumour in it, ``(slices,)``; this reads all targets."""
-        return np.asarray((self.targets > 0).any(axis=(1, 2)))
-
-    def head_slices(self) -> NDArray[np.bool_]:
-        """Return for each slice whether there is anything but air in it, ``(slices,)``; this reads all images."""
-        return np.asarray(self.images.max(axis=(1, 2, 3)) > self.images.min())
 
 
 class PreparedCache:

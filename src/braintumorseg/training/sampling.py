@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
 from braintumorseg.augmentation import Augmentation
-from braintumorseg.training.cache import CachedStudy
+from braintumorseg.training.cached_study import CachedStudy
 
 _PREPARED_AHEAD = 4  # batches
 
