@@ -101,7 +101,7 @@ def test_leaving_copies_out_changes_no_input_of_a_model(root):
 def test_an_evaluation_takes_a_dataset(root):
     dataset = LGGDataset(root)
     table = evaluate(load_pretrained("resunet-lgg"), dataset, institutions=dataset.institutions).table
-    assert table["missing_sequences"].tolist() == ["none", "t1ce", "pre, post"]
+    assert table["missing_sequences"].tolist() == ["none", "t1ce", "t1, t1ce"]
     assert table["institution"].tolist() == ["CS", "DU", "HT"]
     joined = table.join(dataset.table, on="name")
     assert joined["age_at_initial_pathologic"].tolist() == [32, 30, 33]

@@ -114,7 +114,7 @@ def test_a_few_bright_pixels_are_no_head():
 def test_flair_is_needed():
     study = make_study(seed=0, shape=(4, 64, 64), sequences=("t1", "t1ce"))
     for function in (find_brain, strip_skull):
-        with pytest.raises(ValueError, match=r"a sequence of this study \(pre, post\); got 'flair'"):
+        with pytest.raises(ValueError, match=r"a sequence of this study \(t1, t1ce\); got 'flair'"):
             function(study)
 
 

@@ -224,7 +224,7 @@ def test_order_of_the_study_does_not_matter(study):
 
 
 def test_no_flair_is_refused(study):
-    with pytest.raises(DataError, match=r"case-7: the model needs FLAIR; the study holds pre, post"):
+    with pytest.raises(DataError, match=r"case-7: the model needs FLAIR; the study holds t1, t1ce"):
         Preprocessing().apply(Study(study.volume[..., ::2], sequences=("t1", "t1ce"), name="case-7"))
 
 
