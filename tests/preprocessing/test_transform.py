@@ -261,7 +261,7 @@ def test_constant_sequence_works_and_says_so(study):
     volume[..., 2] = 5
     prepared = Preprocessing(size=SIZE).apply(Study(volume))
     assert np.all(prepared.images[..., 2] == 0)
-    assert prepared.notes == ("post is constant over the head and carries no information",)
+    assert prepared.notes == ("t1ce is constant over the head and carries no information",)
 
 
 def test_single_slice_works_and_says_so(study):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from braintumorseg import Preprocessing, TrainConfig
+from braintumorseg import TrainConfig
 from braintumorseg.augmentation import TRANSFORMS
 from cases import write_case
 
@@ -25,7 +25,7 @@ def tiny():
             "batch_size": 4,
             "round_steps": 2,
             "validate_every": 2,
-            "preprocessing": Preprocessing(size=32).get_config(),
+            "preprocessing": {"size": 32},
             "coarse": {"size": 16, "steps": 4},
             "sampling": {"stripped_share": 0.25},
             "augmentation": {"sequence_dropout": 0.3},

@@ -3,12 +3,14 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from braintumorseg import DataError, Preprocessing, make_study, read_study
+from braintumorseg.preprocessing.skull import brain_alone
 from braintumorseg.training.cache import PreparedCache
 
 PREPROCESSING = Preprocessing(size=48)
@@ -129,13 +131,37 @@ def test_equal_names_in_two_places_do_not_mix(cache, tmp_path):
     check(cache.get(first), first)
 
 
-def test_changed_code_or_layout_gives_a_new_entry(cache, study, monkeypatch):
-    for name, value in (("_CODE", "other"), ("_VERSION", 0)):
-        cache.get(study)
-        before = entries(cache)
-        monkeypatch.setattr(f"braintumorseg.training.cache.{name}", value)
-        check(cache.get(study), study)
-        assert entries(cache) != before
+def brighter(study):
+    return replace(study, volume=study.volume**2)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("preprocessing.transform.Preprocessing.version", 7),
+        ("training.cache._LAYOUT", 7),
+        ("training.cache._code", lambda function: "changed"),
+    ],
+)
+def test_another_version_layout_or_code_of_a_change_replaces_the_entry(cache, study, monkeypatch, place, value):
+    """What an older version of the preprocessing prepared is not trained on."""
+    cache.change = brighter
+    cache.get(study)
+    (old,) = entries(cache)
+    monkeypatch.setattr(f"braintumorseg.{place}", value)
+    cache.get(study)
+    (new,) = entries(cache)
+    assert (new.parent, new.name != old.name) == (old.parent, True)
+
+
+def test_each_change_has_entries_of_its_own(cache, study):
+    whole = cache.get(study)
+    changed, stripped = (
+        PreparedCache(cache.folder, PREPROCESSING, change=change).get(study) for change in (brighter, brain_alone)
+    )
+    assert len(entries(cache)) == 3
+    assert not np.array_equal(whole.images, changed.images)
+    assert not np.array_equal(changed.images, stripped.images)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from braintumorseg._core.checks import DataError, check_integer, check_range, wrong
 from braintumorseg.preprocessing.foreground import Background, head_at, hull, quantile
 from braintumorseg.preprocessing.interpolation import interpolation, reached, resample
+from braintumorseg.preprocessing.version import VERSION
 from braintumorseg.study import SEQUENCES, Study
 
 # A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
@@ -73,6 +74,7 @@ class Preprocessing:
         size: Side of the model's square input, in pixels.
         sequences: What the model's channels hold, in order.
         ceiling: What is brighter than so many times the head's median is clipped to that; above 1.
+        version: Version of the code behind ``apply``, ``apply_mask`` and ``restore``; the same for every instance.
 
     Raises:
         ValueError: If an argument is not as stated.
@@ -89,6 +91,8 @@ class Preprocessing:
         (8, 96, 96)
     """
 
+    version: ClassVar[int] = VERSION
+
     size: int = 192
     sequences: tuple[str, ...] = SEQUENCES
     ceiling: float = 4.0
@@ -103,21 +107,26 @@ class Preprocessing:
         object.__setattr__(self, "ceiling", float(self.ceiling))  # 4 and 4.0 are one configuration
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments as plain data that JSON can hold."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Return the arguments and the version as plain data that JSON can hold."""
+        arguments = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {"version": self.version, **arguments}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
         """Build from what ``get_config`` returned.
 
         Raises:
-            ValueError: If a key is missing or unknown, or a value is not allowed.
+            ValueError: If a key is missing or unknown, a value is not allowed, or the version is not this package's:
+                weights that were trained with another preprocessing would give plausible and wrong masks.
         """
-        known = {field.name for field in fields(cls)}
+        known = {"version", *(field.name for field in fields(cls))}
         if set(config) != known:
             msg = wrong("config", f"a table with exactly the keys {sorted(known)}", sorted(config))
             raise ValueError(msg)
-        return cls(**config)
+        if config["version"] != VERSION:
+            msg = wrong("version of the preprocessing", f"{VERSION}, the one of this package", repr(config["version"]))
+            raise ValueError(msg)
+        return cls(**{key: value for key, value in config.items() if key != "version"})
 
     def apply(self, study: Study) -> Prepared:
         """Turn a study into a model's input.

@@ -15,39 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
-from braintumorseg.io import read_study
+from braintumorseg.io import read_study, study_name
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.study import Study
 from braintumorseg.training.cached_study import CachedStudy
 
-# Raise it when the layout of an entry changes. What is computed is known by the code of preprocessing.py itself, since a
-# number that someone forgets to raise would train on another preprocessing than the one that is stored with the weights.
-_VERSION = 1
-
-
-def _code(thing: object) -> str:
-    """Return a hash of the file that a class or a function stands in."""
-    return hashlib.sha256(Path(inspect.getfile(thing)).read_bytes()).hexdigest()  # type: ignore[arg-type]
-
-
-_CODE = _code(Preprocessing)
+# Raise it when the layout of an entry changes, or what is read from the same files. The numbers that preprocessing makes
+# of a study are known by ``Preprocessing.version``, which is a part of its configuration.
+_LAYOUT = 2
 
 
 class PreparedCache:
     """A folder of prepared studies, each prepared and written at its first use.
 
-    An entry is used as long as the study's files (names, sizes, times of change), the preprocessing's configuration and the
-    preprocessing's code are what they were, and the entry has its full size; else it is made anew. Several processes may
-    use one folder at once: entries appear whole or not at all. The folder may be deleted at any time.
+    An entry is used as long as three things stay as they were: the study's files (names, sizes, times of change), the
+    preprocessing's configuration, and the preprocessing's version. A damaged entry is made anew. Several processes may use
+    one folder at once: entries appear whole or not at all. The folder may be deleted at any time.
 
     Values are float16, half the size of float32. Images lie between -2 and 6, which rounds them by 0.002 at most and by
-    0.0002 in the root mean square over ten patients of the LGG dataset.
+    0.0002 in the root mean square (ten patients of the LGG dataset).
 
     Args:
         folder: Where the entries are; made if need be.
         preprocessing: What is applied to every study.
-        change: What is done to every study before, such as ``brain_alone``: a function at the top of a module, whose code
-            entries depend on.
+        change: Applied to every study before that, such as ``brain_alone``: a function at the top of a module. Entries
+            depend on the code of its module.
 
     Examples:
         >>> from braintumorseg import Preprocessing
@@ -97,15 +89,22 @@ class PreparedCache:
             raise DataError(msg)
         size, channels = self.preprocessing.size, len(self.preprocessing.sequences)
         images, targets = np.split(values, [values.size // (channels + 1) * channels])
-        name = place.stem if place.is_file() else place.name
-        return CachedStudy(name, images.reshape(-1, size, size, channels), targets.reshape(-1, size, size))
+        return CachedStudy(study_name(place), images.reshape(-1, size, size, channels), targets.reshape(-1, size, size))
 
     def _entry(self, path: Path) -> Path:
-        """Return where a study is kept: one folder a study and preprocessing, one file a state of the study's files."""
-        change = [self.change.__qualname__, _code(self.change)] if self.change else []
-        identity = _digest(str(path), self.preprocessing.get_config(), *change)
+        """Return where a study is kept.
+
+        The folder stands for the study and how it is prepared, the file for the version of that and the state of the
+        study's files: an older file in the same folder is outdated.
+        """
+        config = self.preprocessing.get_config()
+        version = config.pop("version")
+        name, code = "", ""
+        if self.change is not None:
+            name, code = f"{self.change.__module__}.{self.change.__qualname__}", _code(self.change)
+        identity = _digest(str(path), config, name)
         state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(path)]
-        return self.folder / f"{path.name}-{identity}" / f"{_digest(_VERSION, _CODE, state)}.npy"
+        return self.folder / f"{path.name}-{identity}" / f"{_digest(_LAYOUT, version, code, state)}.npy"
 
     def _load(self, entry: Path) -> NDArray[np.float16] | None:
         """Map an entry's values; ``None`` if there is none, or it is not whole."""
@@ -149,6 +148,11 @@ def _files(path: Path) -> list[Path]:
         return sorted(file for file in path.rglob("*") if file.is_file())
     beside = path.with_name(f"{path.stem}_mask{path.suffix}")
     return [file for file in (path, beside) if file.is_file()]
+
+
+def _code(function: Callable[[Study], Study]) -> str:
+    """Return a hash of the file that a function stands in."""
+    return hashlib.sha256(Path(inspect.getfile(function)).read_bytes()).hexdigest()
 
 
 def _digest(*parts: object) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from braintumorseg import LGGDataset, Preprocessing, TrainConfig, cross_validate
+from braintumorseg import LGGDataset, TrainConfig, cross_validate
 from braintumorseg.augmentation import TRANSFORMS
 from cases import write_case
 
@@ -36,7 +36,7 @@ def tiny():
             "steps": 24,
             "batch_size": 4,
             "round_steps": 2,
-            "preprocessing": Preprocessing(size=32).get_config(),
+            "preprocessing": {"size": 32},
             "augmentation": dict.fromkeys(TRANSFORMS, 0),  # whose tracing would take most of the time
             "optimizer": {"learning_rate": 1e-2, "warmup_steps": 2, "ema": 0.5},
         }
