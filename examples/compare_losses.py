@@ -46,13 +46,12 @@ def main():
     if args.smoke:
         args.losses = args.losses[:2]
         recipe = recipe.set(SMOKE)
-        *paths, held_out = write_phantoms(args.output / "phantoms", seeds=range(3))
+        *training, held_out = write_phantoms(args.output / "phantoms", seeds=range(3))
         judges = [read_study(held_out)]
     elif args.data:
         recipe = recipe.set([f"steps={args.steps}", f"coarse.steps={args.steps // 200 * 100}"])
         dataset = LGGDataset(args.data)
         training, judges = dataset.split("train"), dataset.split("val")
-        paths = [training.path(name) for name in training.patients]
     else:
         parser.error("--data is needed, or --smoke")
 
@@ -60,7 +59,7 @@ def main():
     for loss in args.losses:
         config = recipe.replace(name=loss, loss=tuple(LOSSES[loss]))
         # No patient chooses anything: the last weights of each run are compared.
-        segmenter = train(config, paths, [], args.output / loss, cache=args.output / "cache")
+        segmenter = train(config, training, [], args.output / loss, cache=args.output / "cache")
         evaluations.append(evaluate(segmenter, judges))
         print(evaluations[-1].summary())
     for other in evaluations[1:]:

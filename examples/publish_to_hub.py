@@ -1,9 +1,9 @@
 """Publish a trained model on the Hugging Face Hub, with its scores and its licence, and load it from there as others will.
 
-Needs: an account, and a token that may write (`hf auth login`, or HF_TOKEN); the folder of a trained model, such as the `best`
+Needs: an account, and a token that may write (`hf auth login`, or HF_TOKEN); the folder of a trained model, such as that
 of a training run; studies with masks that it was not trained on. Takes: a few seconds a study, and the upload of megabytes.
 
-    python examples/publish_to_hub.py me/meningioma --model runs/mine/best --data held-out --licence "CC BY 4.0" --private
+    python examples/publish_to_hub.py me/meningioma --model runs/mine --data held-out --licence "CC BY 4.0" --private
     python examples/publish_to_hub.py me/rehearsal --smoke --private
 
 With --smoke, a tiny network that nobody trained is measured on a phantom and published: a rehearsal of every step.

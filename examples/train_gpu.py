@@ -50,18 +50,18 @@ def main():
     if args.precision:
         config = config.replace(precision=args.precision)
     if args.smoke:
-        *paths, held_out = write_phantoms(f"{args.output}/phantoms", seeds=range(3))
+        *training, held_out = write_phantoms(f"{args.output}/phantoms", seeds=range(3))
         validation, institutions = [read_study(held_out)], None
     elif args.data:
         dataset = LGGDataset(args.data)
         training, validation = dataset.split("train"), dataset.split("val")
-        paths, institutions = [training.path(name) for name in training.patients], validation.institutions
+        institutions = validation.institutions
     else:
         parser.error("--data is needed, or --smoke")
 
-    segmenter = train(config, paths, validation, args.output, strategy=args.strategy)
+    segmenter = train(config, training, validation, args.output, strategy=args.strategy)
     print(evaluate(segmenter, validation, institutions=institutions).summary())
-    print(f'use it: load_pretrained("{args.output}/best")')
+    print(f'use it: load_pretrained("{args.output}")')
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_predict_folder(example, tmp_path):
 
 def test_train_gpu(example, tmp_path):
     said = example("train_gpu.py", "--smoke", "-o", "run")
-    assert load_pretrained(tmp_path / "run" / "best").name == "resunet-lgg"
+    assert load_pretrained(tmp_path / "run").name == "resunet-lgg"
     assert "per patient over whole volumes, every slice in, 1 patient: mean" in said
     log = (tmp_path / "run" / "log.csv").read_text()
     example("train_gpu.py", "--smoke", "-o", "run")  # goes on: there is nothing left to do
@@ -144,7 +144,7 @@ def test_notebook(example, tmp_path):  # the fixture puts the examples on the pa
     given = {"DATA": str(root), "OUT": "run", "SETTINGS": list(smoke), "STRATEGY": "none"}
     with pytest.warns(UserWarning, match="are not there"):
         run_cells(NOTEBOOKS[0], code_cells(NOTEBOOKS[0]), given)
-    assert load_pretrained(tmp_path / "run" / "best").card.scores
+    assert load_pretrained(tmp_path / "run").card.scores
 
 
 def run_cells(name, cells, given):

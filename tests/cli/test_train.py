@@ -38,21 +38,34 @@ def test_a_run_from_folder_to_weights(folders):
     assert "unet-lgg: 2 patients to train on, 1 to validate on" in result.stderr
     assert "step 4: loss" in result.stderr
     assert "Dice" in result.stdout
-    assert "mean over patients, whole volumes, every slice in; 1 validation patients" in result.stdout
-    assert "weights: out/best" in result.stdout
+    assert "mean over patients, whole volumes, every slice in; 1 validation patient)" in result.stdout
+    assert "preset: out\n" in result.stdout
+    assert "best" not in result.stdout
     assert pd.read_csv("out/log.csv")["step"].tolist() == [2, 4]
-    assert load_pretrained("out/best").predict(make_study(5, shape=(2, 64, 64))).mask.shape == (2, 64, 64)
+    assert load_pretrained("out").predict(make_study(5, shape=(2, 64, 64))).mask.shape == (2, 64, 64)
     again = train("--data", "training", "--validation", "validation", "-o", "out")
     assert again.stdout == result.stdout
     assert "step" not in again.stderr
+    shown = run("zoo", "show", "out")
+    assert "data: 2 patients\n" in shown.stdout
+    for claim in ("LGG dataset", "TCGA", "CC BY", "77"):  # of the recipe's data, which is not that of this run
+        assert claim not in shown.stdout
 
 
-def test_without_validation_the_last_weights_are_kept_and_a_configuration_may_be_a_file(folders):
+def test_without_validation_and_with_a_configuration_of_one_s_own(folders):
     TrainConfig.read("unet-lgg").set(SETTINGS).write("mine.toml")
     result = run("train", "--recipe", "mine.toml", "--data", "training", "-o", "out", "--precision", "mixed_bfloat16")
     assert result.returncode == 0, result.stderr
-    assert "weights: out/last" in result.stdout
+    assert "preset: out\n" in result.stdout
     assert TrainConfig.read("out/config.toml").precision == "mixed_bfloat16"
+
+
+def test_the_best_checkpoint_is_named_where_it_was_asked_for(folders):
+    settings = (*SETTINGS, "keep_best=true")
+    result = train("--data", "training", "--validation", "validation", "-o", "out", settings=settings)
+    assert result.returncode == 0, result.stderr
+    assert "preset: out\nbest checkpoint: out/best\ncurves: out/curves.png" in result.stdout
+    assert "1 to choose the best checkpoint by" in load_pretrained("out/best").card.split
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def test_any_change_changes_the_digest(tiny):
         ("loss=[{name='dice', weight=-1}]", "weight must be at least 0; got -1"),
         ("card.author=me", "card must be a table with keys out of .*; got the key 'author'"),
         ("name=' '", "name must be a name that is not empty"),
+        ("keep_best=yes", "keep_best must be one of False, True; got 'yes'"),
         ("validate_every=0", "validate_every must be an integer of at least 1; got 0"),
     ],
 )

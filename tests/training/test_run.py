@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from braintumorseg import DataError, LGGDataset, dice, load_pretrained, make_study, read_study, train
 from braintumorseg.datasets import lgg_split
 from braintumorseg.training.sampling import Sampler
+from braintumorseg.training.state import read_info
 
 # Each process computes on one thread, where the same steps give the same bits. It runs one configuration once or more, each
 # time with a folder and a strategy of its own, since TensorFlow's start takes longer than a run.
@@ -61,11 +62,13 @@ def kill_after(process, out, rounds):
 
 def test_a_run_killed_twice_ends_as_one_that_never_was(plain, cases):
     config = plain.replace(augmentation=plain.augmentation | {"rotation": 15, "noise": 0.1, "sequence_dropout": 0.3})
-    config = config.set(["steps=24", "coarse.steps=12", "sampling.stripped_share=0.25", "validate_every=3"])
+    config = config.set(
+        ["steps=24", "coarse.steps=12", "sampling.stripped_share=0.25", "validate_every=3", "keep_best=true"]
+    )
     kill_after(start(config, cases, whole="none", killed="none"), "killed", 2)
     kill_after(start(config, cases, killed="none"), "killed", 7)
     finish(start(config, cases, killed="none"))
-    for name in ("state.safetensors", "best/model.safetensors", "last/model.safetensors"):
+    for name in ("state.safetensors", "best/model.safetensors", "model.safetensors"):
         whole, killed = load_file(f"whole/{name}"), load_file(f"killed/{name}")
         assert whole.keys() == killed.keys()
         for key, array in whole.items():
@@ -77,7 +80,7 @@ def test_two_devices_train_as_one_does(plain, cases):
     """The same batches, each shared by two: other sums in the normalisation of each half, so alike and not the same."""
     config = plain.set(["model.normalization=group", "model.dropout=0", "loss=[{name='binary_crossentropy'}]"])
     finish(start(config, cases, one="none", two="mirrored"))
-    one, two = load_file("one/last/model.safetensors"), load_file("two/last/model.safetensors")
+    one, two = load_file("one/model.safetensors"), load_file("two/model.safetensors")
     assert one.keys() == two.keys()
     for key, array in one.items():
         np.testing.assert_allclose(array, two[key], atol=2e-4, err_msg=key)
@@ -90,24 +93,52 @@ def finished(tiny, cases, tmp_path_factory):
     return out, train(tiny, cases[1:], cases[:1], out, progress=False)
 
 
-def test_what_a_run_leaves(finished, cases):
-    out, segmenter = finished
+def test_what_a_run_leaves(finished):
+    out, _ = finished
     assert {path.name for path in out.iterdir()} == {
         *("config.toml", "state.safetensors", "log.csv", "tensorboard", "cache"),
-        *("best", "last", "curves.png", "worst.png"),
+        *("braintumorseg.json", "model.safetensors", "curves.png", "worst.png"),
     }
     log = pd.read_csv(out / "log.csv")
     assert log["step"].tolist() == [2, 4, 6, 8]
     assert log["loss"].between(0, 5).all()
     assert log["val_patient_dice"].notna().tolist() == [False, True, False, True]
-    study = read_study(cases[0])
-    measured = dice(study.mask, load_pretrained(out / "last").predict(study).mask)
-    assert measured == pytest.approx(log["case_0"].iloc[-1], abs=1e-6)
-    best = load_pretrained(out / "best")
-    assert best.card.scores[0].value == pytest.approx(log["val_patient_dice"].max(), abs=1e-4)
-    np.testing.assert_array_equal(best.predict(study).mask, segmenter.predict(study).mask)
     with Image.open(out / "curves.png") as curves, Image.open(out / "worst.png") as worst:
         assert min(*curves.size, *worst.size) > 200
+
+
+def test_the_folder_of_a_run_is_a_preset_of_its_last_step(finished, cases):
+    out, segmenter = finished
+    log = pd.read_csv(out / "log.csv")
+    study = read_study(cases[0])
+    loaded = load_pretrained(out)
+    np.testing.assert_array_equal(loaded.predict(study).mask, segmenter.predict(study).mask)
+    assert dice(study.mask, segmenter.predict(study).mask) == pytest.approx(log["case_0"].iloc[-1], abs=1e-6)
+    assert loaded.card == segmenter.card
+    assert loaded.card.patients == {"case_0": pytest.approx(log["case_0"].iloc[-1], abs=1e-4)}
+
+
+def test_the_best_checkpoint_is_kept_where_it_is_asked_for(plain, cases, tmp_path):
+    """Its card says on whom it was chosen; what is returned and lies in the run's folder are the last weights."""
+    config = plain.set(["steps=40", "validate_every=1", "keep_best=true", "optimizer.learning_rate=3e-2"])
+    segmenter = train(config, cases[1:], cases[:1], tmp_path / "run", progress=False)
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    last, best = load_pretrained(tmp_path / "run"), load_pretrained(tmp_path / "run" / "best")
+    assert last.fingerprint() == segmenter.fingerprint()
+    for preset, value in ((last, log["case_0"].iloc[-1]), (best, log["case_0"].max())):
+        assert preset.card.patients == {"case_0": pytest.approx(value, abs=1e-4)}
+        assert preset.card.scores[0].value == pytest.approx(value, abs=1e-4)
+    assert "1 to choose the best checkpoint by" in best.card.split
+    assert best.card.scores[0].data == "1 validation patient, who chose this checkpoint"
+    assert last.card.scores[0].data == "1 validation patient"
+    with pytest.raises(ValueError, match="validation must be at least one study where keep_best is true; got none"):
+        train(config, cases[1:], (), tmp_path / "other", progress=False)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_run_may_be_called_as_a_bundled_preset_is(plain, cases):
+    segmenter = train(plain.set(["steps=2"]), cases, (), "resunet-lgg", progress=False)
+    assert segmenter.name == "tiny"
 
 
 def test_a_finished_run_is_not_trained_again(finished, tiny, cases):
@@ -126,16 +157,16 @@ def test_another_configuration_does_not_go_on(finished, tiny, cases):
 
 def test_a_run_starts_from_the_weights_of_a_preset(finished, tiny, plain, cases, tmp_path):
     """At a rate of almost nothing the weights stay what they were; the card says where they come from."""
-    config = plain.set(["steps=2", f"start={finished[0] / 'last'}", "optimizer.learning_rate=1e-12"])
+    config = plain.set(["steps=2", f"start={finished[0]}", "optimizer.learning_rate=1e-12"])
     train(config, cases[1:], [], tmp_path / "run", progress=False)
-    before, after = (load_file(folder / "last/model.safetensors") for folder in (finished[0], tmp_path / "run"))
+    before, after = (load_file(folder / "model.safetensors") for folder in (finished[0], tmp_path / "run"))
     kernels = [key for key in before if key.endswith("kernel")]
     assert kernels
     for key in kernels:
         np.testing.assert_allclose(after[key], before[key], atol=1e-7, err_msg=key)
-    recipe = load_pretrained(tmp_path / "run/last").card.recipe
-    assert recipe.startswith(f"tiny, {config.digest()}: augmented slices, 8 of 32x32; before it, ")
-    assert recipe.endswith(f"tiny, {tiny.digest()}: augmented slices, 16 of 16x16, then 16 of 32x32")
+    recipe = load_pretrained(tmp_path / "run").card.recipe
+    assert recipe.startswith(f"tiny, {config.digest()}: augmented slices, 8 of 32x32; started from tiny (")
+    assert recipe.endswith(f"recipe: tiny, {tiny.digest()}: augmented slices, 16 of 16x16, then 16 of 32x32)")
     with pytest.raises(DataError, match="holds a run from another start"):
         train(config.replace(start=""), cases[1:], [], tmp_path / "run", progress=False)
 
@@ -149,7 +180,7 @@ def test_a_run_starts_from_the_weights_of_a_preset(finished, tiny, plain, cases,
     ],
 )
 def test_weights_that_do_not_fit_are_no_start(finished, tiny, cases, tmp_path, change, message):
-    config = tiny.set([f"start={finished[0] / 'last'}", change])
+    config = tiny.set([f"start={finished[0]}", change])
     with pytest.raises(DataError, match=message):
         train(config, cases[1:], [], tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
@@ -161,6 +192,27 @@ def test_other_patients_do_not_go_on(finished, tiny, cases):
         train(tiny, cases[2:], cases[:1], out, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"format": 1}, "of another version of braintumorseg"),
+        ({"format": None}, "of another version of braintumorseg"),
+        ({"preprocessing": 0}, "with another version of the preprocessing"),
+    ],
+)
+def test_a_run_of_another_version_does_not_go_on(finished, tiny, cases, tmp_path, change, kind):
+    """Its state would be read, and go on with other numbers."""
+    out = tmp_path / "run"
+    out.mkdir()
+    path = finished[0] / "state.safetensors"
+    save_file(load_file(path), out / path.name, {"braintumorseg": json.dumps(read_info(path) | change)})
+    with pytest.raises(
+        DataError, match=f"run: holds a run {kind}; give another folder, or go on with that run as it was"
+    ):
+        train(tiny, cases[1:], cases[:1], out, progress=False)
+    assert [file.name for file in out.iterdir()] == [path.name]
+
+
 def test_the_loss_falls(plain, cases, tmp_path):
     config = plain.set(["steps=60", "round_steps=10", "optimizer.learning_rate=1e-2", "model.dropout=0"])
     train(config, cases, (), tmp_path / "out", progress=False)
@@ -169,11 +221,12 @@ def test_the_loss_falls(plain, cases, tmp_path):
     assert log["val_patient_dice"].isna().all()
 
 
-def test_without_validation_the_last_weights_are_the_best(plain, cases, tmp_path):
+def test_without_validation_nothing_is_measured(plain, cases, tmp_path):
     segmenter = train(plain, cases, (), tmp_path / "out", progress=False)
     assert not (tmp_path / "out" / "best").exists()
     assert not (tmp_path / "out" / "worst.png").exists()
     assert segmenter.card.scores == ()
+    assert segmenter.card.patients == {}
 
 
 def test_mixed_precision(plain, cases, tmp_path):
@@ -208,13 +261,6 @@ def test_a_loss_that_is_no_number_stops_the_run(plain, cases, tmp_path, monkeypa
     train(plain, cases[1:], cases[:1], tmp_path / "out", progress=False)  # goes on from there
 
 
-def test_a_patient_is_on_one_side(tiny, cases, tmp_path):
-    with pytest.raises(DataError, match="case_0: is both trained on and validated on"):
-        train(tiny, cases, cases[:1], tmp_path / "out", progress=False)
-    with pytest.raises(DataError, match="case_1: comes twice"):
-        train(tiny, [cases[1], cases[1]], (), tmp_path / "out", progress=False)
-
-
 def test_what_can_not_be_trained_is_refused(tiny, cases, tmp_path):
     with pytest.raises(ValueError, match="training must be at least one path"):
         train(tiny, (), (), tmp_path / "out")
@@ -231,5 +277,5 @@ def test_two_steps_on_the_dataset(plain, lgg_root, tmp_path):
     training = [name for name in dataset.patients if name in lgg_split("train")][:2]
     validation = next(name for name in dataset.patients if name in lgg_split("val"))
     config = plain.set(["steps=2"])
-    train(config, map(dataset.path, training), [dataset[validation]], tmp_path / "out", progress=False)
+    train(config, dataset.subset(training), [dataset[validation]], tmp_path / "out", progress=False)
     assert pd.read_csv(tmp_path / "out" / "log.csv")[validation].between(0, 1).all()

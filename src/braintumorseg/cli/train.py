@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ import braintumorseg as bts
 from braintumorseg._core.choices import Strategy, TrainingPrecision
 from braintumorseg.cli._console import USAGE, fail, inform, say, silent_native_code
 from braintumorseg.cli._places import check_folder, check_writable, is_lgg, lgg_part
+
+if TYPE_CHECKING:
+    from braintumorseg import LGGDataset
 
 Recipe = Annotated[str, typer.Option(help="A released recipe, or a TOML file.")]
 Settings = Annotated[
@@ -51,8 +54,8 @@ def train(
     segmenter = bts.train(config, training, judges, output, cache=cache, strategy=strategy)
     for score in segmenter.card.scores if segmenter.card else ():
         say(str(score))
-    kind = "best" if judges else "last"
-    say(f"weights: {output / kind}\ncurves: {output / 'curves.png'}")
+    best = f"\nbest checkpoint: {output / 'best'}" if config.keep_best else ""
+    say(f"preset: {output}{best}\ncurves: {output / 'curves.png'}")
 
 
 def read_config(recipe: str, settings: list[str]) -> bts.TrainConfig:
@@ -66,15 +69,13 @@ def read_config(recipe: str, settings: list[str]) -> bts.TrainConfig:
         fail(f"--set: {error}", USAGE)
 
 
-def _studies(data: Path, validation: Path | None) -> tuple[list[Path], list[Path]]:
-    """Return the paths of the studies to train on and to validate on."""
+def _studies(data: Path, validation: Path | None) -> tuple[LGGDataset | list[Path], LGGDataset | list[Path]]:
+    """Return the studies to train on and to validate on."""
     check_folder("--data", data)
+    dataset = bts.LGGDataset(data) if is_lgg(data) else None
     if validation is not None:
         check_folder("--validation", validation)
-        return bts.find_studies(data), bts.find_studies(validation)
-    if not is_lgg(data):
+        return dataset or bts.find_studies(data), bts.find_studies(validation)
+    if dataset is None:
         return bts.find_studies(data), []
-    dataset = bts.LGGDataset(data)
-    parts = lgg_part(dataset, "train"), lgg_part(dataset, "val")
-    training, judges = ([part.path(name) for name in part.patients] for part in parts)
-    return training, judges
+    return lgg_part(dataset, "train"), lgg_part(dataset, "val")

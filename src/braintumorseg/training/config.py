@@ -1,4 +1,4 @@
-"""What a training run is, in full: a frozen configuration that goes to TOML and back."""
+"""The configuration of a training run, frozen, which goes to TOML and back."""
 
 from __future__ import annotations
 
@@ -38,30 +38,32 @@ _LOSSES = {
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides what a training run ends with, but for the data.
+    """The configuration of a training run: with the data, it decides the trained weights.
 
     Attributes:
-        name: What the model will be called.
+        name: Name of the trained model.
         model: ``name`` of an architecture (``"resunet"``, ``"unet"``) and arguments of its builder.
-        steps: Batches to train on.
-        start: Name or folder of a preset of the same model and preprocessing, whose weights the run starts from; empty for
-            new ones.
-        batch_size: Slices in a batch, over all devices.
-        seed: Of the first weights, the sampling and the augmentation; any integer from 0.
+        steps: Number of batches to train on.
+        start: Name or folder of a preset whose weights the run starts from, of the same model and preprocessing. Empty for
+            new weights.
+        batch_size: Slices per batch, over all devices.
+        seed: Seed of the first weights, the sampling and the augmentation; any integer from 0.
         precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
-        round_steps: After so many steps the state is saved and a line is logged; ``steps`` is a multiple of it.
-        validate_every: Rounds from one validation to the next.
+        round_steps: Steps per round. After each round the state is saved and a line is logged. ``steps`` must be a
+            multiple of it.
+        validate_every: Rounds from one validation to the next. The last round is always validated.
+        keep_best: Whether the best checkpoint is kept too, as the preset ``best/`` in the run's folder: the averaged
+            weights with the highest mean Dice over the validation patients. Its scores on these patients flatter.
         threshold: A voxel is tumour where its probability is at least this.
-        min_voxels: Components of fewer voxels are dropped, and holes of fewer filled, by the finished model, but not in
-            validation.
-        preprocessing: As it will travel with the weights.
+        min_voxels: The finished model drops components of fewer voxels, and fills smaller holes. Validation does not.
+        preprocessing: The preprocessing, which is stored with the weights.
         coarse: A first part of the training on smaller images.
-        sampling: Which slices a batch is made of.
-        augmentation: Arguments of ``Augmentation``, but for its sequences and its seed.
-        loss: Terms of the loss: each ``name``, ``weight``, and options of the loss of that name.
-        optimizer: How weights are changed.
-        card: Texts of the finished model's card: ``summary``, ``data``, ``split``, ``licence``, ``intended_use``,
-            ``limits``; those left out are stated from the run.
+        sampling: The choice of slices for a batch.
+        augmentation: Arguments of ``Augmentation``, except its sequences and its seed.
+        loss: Terms of the loss: each has a ``name``, a ``weight``, and the options of the loss of that name.
+        optimizer: The optimizer, with its schedule and its moving average.
+        card: Texts for the card that only you know: ``summary``, ``data``, ``split``, ``licence``, ``intended_use``,
+            ``limits``. Numbers of patients, recipe and scores come from the run; texts that nobody states stay empty.
 
     Raises:
         ValueError: If an attribute is not as stated, or a table has a key that nothing reads.
@@ -84,6 +86,7 @@ class TrainConfig:
     precision: str = "float32"
     round_steps: int = 100
     validate_every: int = 5
+    keep_best: bool = False
     threshold: float = 0.5
     min_voxels: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -102,6 +105,7 @@ class TrainConfig:
                 raise ValueError(msg)
         for name in ("steps", "batch_size", "round_steps", "validate_every"):
             check_integer(name, getattr(self, name), 1)
+        check_in("keep_best", self.keep_best, (False, True))
         check_integer("seed", self.seed, 0)
         check_integer("min_voxels", self.min_voxels, 0)
         check_range("threshold", self.threshold, 0, 1, low_open=True)
@@ -261,10 +265,10 @@ class TrainConfig:
         return path
 
     def digest(self) -> str:
-        """Return a short hash: from the same start, two configurations have the same one if they train the same weights.
+        """Return a short hash of all that decides a run, for its card and its state.
 
-        The texts of the card change nothing of those. Where the weights to start from lie is not part of it either: a run's
-        state holds their own hash.
+        The texts of the card are left out, for they change no weights. So is ``start``: a preset may move, and the state
+        holds a hash of its weights.
         """
         config = {key: value for key, value in self.get_config().items() if key not in ("card", "start")}
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]

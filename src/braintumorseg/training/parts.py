@@ -1,4 +1,4 @@
-"""Parts of a training configuration: how weights are changed, what comes first, and who teaches."""
+"""Parts of a training configuration: the optimizer, and a first part on smaller images."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from braintumorseg._core.checks import check_integer, check_range
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW (Loshchilov and Hutter 2019) whose rate rises linearly, then falls along a cosine; averaged weights are kept.
+    """AdamW (Loshchilov and Hutter 2019) with a linear warm-up, a cosine decay and a moving average of the weights.
 
     Attributes:
-        learning_rate: The highest rate.
-        warmup_steps: Batches until it is reached, from a twentieth of it.
-        final_share: The rate of the last step, as a share of the highest.
-        weight_decay: Decoupled from the gradient.
+        learning_rate: The highest learning rate.
+        warmup_steps: Batches of the warm-up, which begins at a twentieth of ``learning_rate``.
+        final_share: Learning rate of the last step, as a share of the highest.
+        weight_decay: Weight decay, decoupled from the gradient.
         clip_norm: Largest norm of all gradients together; 0 for any.
-        ema: Share that an exponential moving average of the weights keeps from step to step; the average is what is
-            validated and kept.
+        ema: Momentum of the exponential moving average of the weights, at least 0 and below 1. Validation and presets use
+            the averaged weights.
 
     Raises:
         ValueError: If an attribute is not as stated.
@@ -62,11 +62,11 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class CoarseConfig:
-    """A first part of the training on smaller images, which costs less and ends as well.
+    """A first part of the training on smaller images, which takes less time and ends at the same Dice.
 
     Attributes:
-        size: Side of its square images, in pixels.
-        steps: How many of the run's steps it takes; 0 for none.
+        size: Side of the square images of this part, in pixels.
+        steps: Steps of this part, out of those of the run; 0 for none.
 
     Raises:
         ValueError: If an attribute is not as stated.

@@ -1,4 +1,4 @@
-"""Pictures of a run: its curves, and the slices of the validation patients that the model does worst on."""
+"""Pictures of a run: its curves, and the validation slices with the largest errors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from braintumorseg._core.draw import BLACK, BLUE, FOUND_COLOUR, TRUTH_COLOUR, VE
 from braintumorseg._core.files import replacing
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.study import Segmentation, Study
+from braintumorseg.training.log import patient_columns
 
 _LOSS, _MEAN, _MEDIAN = BLUE, VERMILLION, BLACK
 
@@ -22,8 +23,9 @@ def plot_curves(log: pd.DataFrame, title: str) -> Figure:
     """Draw a run's loss and the Dice of its validation patients over the steps.
 
     Args:
-        log: What a run writes as ``log.csv``: columns ``step``, ``loss``, ``learning_rate``, ``val_patient_dice``,
-            ``val_patient_dice_median``, and one for each validation patient.
+        log: The table in a run's ``log.csv``: ``step``, ``loss`` and ``val_patient_dice``; if there is one,
+            ``val_patient_dice_median`` is drawn too. ``learning_rate`` is not drawn. Every other column is the Dice of one
+            validation patient. Columns are found by name, in any order.
         title: The run's name.
 
     Returns:
@@ -42,7 +44,7 @@ def plot_curves(log: pd.DataFrame, title: str) -> Figure:
     panels[0].set_ylabel("training loss,\nmean of a round")
     panels[0].set_ylim(bottom=0)
     if len(validated):
-        patients = validated.columns[5:]
+        patients = patient_columns(log)
         for name in patients:
             panels[1].plot(validated["step"], validated[name], color="0.8", linewidth=0.8)
         panels[1].plot(validated["step"], validated["val_patient_dice"], "o-", color=_MEAN, markersize=3, label="mean")
@@ -51,7 +53,9 @@ def plot_curves(log: pd.DataFrame, title: str) -> Figure:
             panels[1].plot(validated["step"], median, "--", color=_MEDIAN, label="median")
         panels[1].set_ylim(0, 1)
         panels[1].set_ylabel("Dice of validation patients,\nwhole volumes, every slice in")
-        handles = [*panels[1].get_legend_handles_labels()[0], Line2D([], [], color="0.8", label="each patient")]
+        handles = list(panels[1].get_legend_handles_labels()[0])
+        if patients:
+            handles.append(Line2D([], [], color="0.8", label="each patient"))
         panels[1].legend(handles=handles, frameon=False, loc="lower right")
     panels[-1].set_xlabel("step")
     for panel in panels:
@@ -61,7 +65,7 @@ def plot_curves(log: pd.DataFrame, title: str) -> Figure:
 
 
 def plot_worst_slices(segmenter: Segmenter, studies: Iterable[Study], *, count: int = 12) -> Figure:
-    """Draw the slices on which prediction and truth differ by most voxels, at most two of a patient.
+    """Draw the slices on which prediction and truth differ by most voxels, at most two per patient.
 
     Args:
         segmenter: The segmenter.

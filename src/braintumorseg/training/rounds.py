@@ -1,32 +1,31 @@
-"""What happens after each round of a run: validation of the averaged weights, the log, the state."""
+"""The end of each round of a run: validation of the averaged weights, the log, the state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.tables import write_table
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.training.config import TrainConfig
+from braintumorseg.training.log import LOG_FILE, log_table
 from braintumorseg.training.state import save_state
 
 STATE_FILE = "state.safetensors"
-LOG_FILE = "log.csv"
 
 Keep = Callable[[str, keras.Model, Mapping[str, float]], None]
-"""Stores a model as ``"best"`` or ``"last"``, with the validation patients' Dice."""
+"""Writes a model as the run's ``"last"`` or ``"best"`` preset, with the validation patients' Dice."""
 
 
 class Rounds(keras.callbacks.Callback):
-    """Ends each round: validate, keep the best, log, save the state, in this order and from stored numbers alone.
+    """Ends each round: validate, write presets, log, save the state, in this order and from stored numbers alone.
 
     A run that is killed between any two of these goes on from the state before, and writes the same again.
 
@@ -35,9 +34,9 @@ class Rounds(keras.callbacks.Callback):
         out: The run's folder.
         averaged: A second model of the same kind, which gets the averaged weights.
         validation: Measures a model on the validation patients; ``None`` where there are none.
-        keep: Stores the averaged model: where its validation is the best so far, and at the last step.
-        info: What the run knows: ``config``, ``patients``, ``step`` and ``log``.
-        name_batch: Names what a step was trained on.
+        keep: Writes the averaged model: at the last step and, with ``keep_best``, after each best validation so far.
+        info: The run's record: ``config``, ``patients``, ``step``, ``log`` and others.
+        name_batch: Names the slices of a step.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Rounds(keras.callbacks.Callback):
         logs: dict[str, Any] = {}
         self.validation.on_epoch_end(epoch, logs)
         patients = self.validation.per_patient
-        if not self.best >= logs["val_patient_dice"]:
+        if self.config.keep_best and not self.best >= logs["val_patient_dice"]:
             self.keep("best", self.averaged, patients)
         return logs | {"patients": patients}
 
@@ -109,16 +108,6 @@ class Rounds(keras.callbacks.Callback):
                 if key not in ("step", "patients"):
                     tf.summary.scalar(key, value)
         self._writer.flush()
-
-
-def log_table(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the log as a table: one row a round, one column a validation patient after the others."""
-    columns = ["step", "loss", "learning_rate", "val_patient_dice", "val_patient_dice_median"]
-    flat = [
-        {**{key: value for key, value in line.items() if key != "patients"}, **line.get("patients", {})} for line in log
-    ]
-    patients = sorted({name for line in log for name in line.get("patients", {})})
-    return pd.DataFrame(flat, columns=[*columns, *patients])
 
 
 def copy_averages(model: keras.Model, averaged: keras.Model) -> None:

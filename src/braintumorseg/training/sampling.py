@@ -19,15 +19,15 @@ _PREPARED_AHEAD = 4  # batches
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """Which slices a batch is made of.
+    """The choice of slices for a batch.
 
     Attributes:
-        tumour_share: Share of slices that hold tumour, 0 to 1; of the LGG dataset's slices about a third do.
-        patient_power: A patient is drawn in proportion to the number of its slices of the kind to be drawn, raised to this:
-            0 draws all patients alike, 1 all slices alike.
-        stripped_share: Share of slices that are drawn from studies without skull, 0 to 1.
-        between_share: Share of slices that are taken from between the drawn one and a neighbour, at an even place, as studies
-            whose slices were interpolated hold them; 0 to 1.
+        tumour_share: Share of slices that hold tumour, 0 to 1; about a third of the LGG dataset's slices do.
+        patient_power: Power of a patient's number of slices that the patient is drawn in proportion to, 0 to 1. With 0 all
+            patients are equally likely, with 1 all slices.
+        stripped_share: Share of slices from studies without skull, 0 to 1.
+        between_share: Share of slices that are interpolated between the drawn slice and a neighbour, 0 to 1. Studies that
+            were resampled along the slice axis hold such slices.
 
     Raises:
         ValueError: If an attribute is not as stated.

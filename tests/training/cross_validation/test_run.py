@@ -54,7 +54,7 @@ def test_no_patient_is_on_both_sides_of_a_fold(finished, root):
 
 def test_every_patient_is_predicted_once_by_the_model_of_the_other_folds(finished, root):
     dataset = LGGDataset(root)
-    models = [load_pretrained(finished.folder / f"fold_{number}" / "last") for number in (1, 2, 3)]
+    models = [load_pretrained(finished.folder / f"fold_{number}") for number in (1, 2, 3)]
     assert sorted(path.stem for path in (finished.folder / "predictions").iterdir()) == sorted(dataset.patients)
     for number, fold in enumerate(finished.result.folds):
         for name in fold:
@@ -257,6 +257,20 @@ def test_weights_that_may_know_the_patients_are_refused(root, tiny, tmp_path):
     with pytest.raises(ValueError, match=r"start must be empty: .* patients that judge; got 'resunet-lgg'"):
         cross_validate(tiny.replace(start="resunet-lgg"), LGGDataset(root), tmp_path / "cv", folds=2)
     assert not (tmp_path / "cv").exists()
+
+
+def test_nothing_is_chosen_on_the_patients_that_judge(root, tiny, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"keep_best must be false: nothing is chosen on the patients that judge; got true"
+    ):
+        cross_validate(tiny.replace(keep_best=True), LGGDataset(root), tmp_path / "cv", folds=2)
+    assert not (tmp_path / "cv").exists()
+
+
+def test_the_models_of_the_dataset_s_folds_say_so(finished):
+    card = load_pretrained(finished.folder / "fold_1").card
+    assert card.data.startswith("4 patients of the LGG dataset (")
+    assert card.scores == ()
 
 
 def test_folds_of_the_fixture_are_comparable(finished):

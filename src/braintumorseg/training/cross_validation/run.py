@@ -38,7 +38,7 @@ def cross_validate(
     """Train one model a fold on the patients of all other folds, and judge it on those of the fold.
 
     All folds are trained with one configuration, and nothing is chosen on the patients that judge: each model is the
-    averaged weights of its last step, with the configuration's threshold. The figure is that of all patients together.
+    averaged weights of its last step, with the configuration's threshold. The headline is that of all patients together.
 
     The folder gets ``fold_1/``, ``fold_2/``, ... (runs of ``train``), and ``predictions/<patient>.npz``, the out-of-fold mask
     and probabilities of every patient; at the end ``summary.txt``, ``patients.csv``, ``evaluation.json``, ``dice.png``, and the
@@ -64,8 +64,8 @@ def cross_validate(
     Raises:
         DataError: If a study can't be read or has no mask, or the folder holds another cross-validation: with another
             configuration, of other patients or of other folds.
-        ValueError: If an argument is not as stated, the configuration starts from trained weights, or two studies
-            have the same name.
+        ValueError: If an argument is not as stated, the configuration starts from trained weights or keeps a best
+            checkpoint, or two studies have the same name.
 
     Examples:
         >>> from pathlib import Path
@@ -90,6 +90,9 @@ def cross_validate(
     if config.start:
         msg = wrong("start", "empty: weights to start from may have seen the patients that judge", repr(config.start))
         raise ValueError(msg)
+    if config.keep_best:
+        msg = wrong("keep_best", "false: nothing is chosen on the patients that judge", "true")
+        raise ValueError(msg)
     out = Path(out)
     sources = Sources.of(studies)
     if institutions is None:
@@ -101,7 +104,8 @@ def cross_validate(
     state.write(out)
     console = Console(stderr=True, quiet=not progress)
     for number, fold in enumerate(state.folds, 1):
-        others = [sources.paths[name] for name in state.patients if name not in fold]
+        names = [name for name in state.patients if name not in fold]
+        others = studies.subset(names) if isinstance(studies, LGGDataset) else [sources.paths[name] for name in names]
         lacking = [name for name in fold if not prediction_file(out, name).exists()]
         if lacking:
             console.print(f"fold {number} of {folds}: {len(others)} patients train, {len(fold)} judge", highlight=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from braintumorseg._core.checks import wrong
 from braintumorseg.datasets.lgg import LGGDataset
-from braintumorseg.io import read_study
+from braintumorseg.io import read_study, study_name
 from braintumorseg.study import Study
 
 
@@ -37,9 +37,9 @@ class Sources:
             return cls({name: studies.path(name).absolute() for name in studies.patients}, lgg=True)
         paths: dict[str, Path] = {}
         for path in (Path(each).absolute() for each in studies):
-            name = path.stem if path.is_file() else path.name  # as read_study calls it, without reading it
+            name = study_name(path)
             if name in paths:
-                msg = wrong("studies", "one study a patient, each of its own name", f"{name!r} twice")
+                msg = wrong("studies", "one study per patient, each of its own name", f"{name!r} twice")
                 raise ValueError(msg)
             paths[name] = path
         return cls(paths, lgg=False)
