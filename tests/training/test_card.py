@@ -36,7 +36,7 @@ def test_a_recipe_says_nothing_of_data(name, patients):
 def test_scores_are_those_of_the_validation_patients(tiny, patients):
     card = run_card(tiny, patients, None, {"a": 0.5, "b": 0.7, "c": 0.71117})
     assert [(score.value, score.data) for score in card.scores] == [
-        (0.6370, "3 validation patients"),
+        (0.6371, "3 validation patients"),
         (0.7, "3 validation patients"),
     ]
     assert card.patients == {"a": 0.5, "b": 0.7, "c": 0.7112}

@@ -50,13 +50,13 @@ def run_card(
         "licence": stated.pop("licence", ""),
         "limits": stated.pop("limits", ""),
     }
-    measured = {name: round(value, _DIGITS) for name, value in dice.items()} if _all_finite(dice.values()) else {}
+    measured = dict(dice) if _all_finite(dice.values()) else {}  # JSON has no number for a model that diverged
     return Card(
         **facts,
         **stated,
         recipe=_describe_recipe(config, start),
         scores=_scores(measured, patients, chosen=chosen),
-        patients=measured,
+        patients={name: round(value, _DIGITS) for name, value in measured.items()},
     )
 
 

@@ -244,7 +244,7 @@ def test_killed_within_a_fold_it_goes_on(copy, finished, root, tiny):
 
 def test_names_are_unique_and_folds_possible(root, tiny, tmp_path):
     first, second, *_ = (root / name for name in LGGDataset(root).patients)
-    with pytest.raises(ValueError, match=f"one study a patient, each of its own name; got '{first.name}' twice"):
+    with pytest.raises(ValueError, match=f"one study per patient, each of its own name; got '{first.name}' twice"):
         cross_validate(tiny, [first, second, first], tmp_path / "cv", folds=2)
     with pytest.raises(ValueError, match="folds must be at most the number of patients, 2; got 3"):
         cross_validate(tiny, [first, second], tmp_path / "cv", folds=3)
