@@ -28,6 +28,7 @@ def test_slice_classifier_is_made_and_measured(root, tmp_path):
     slice_classifier = load_slice_classifier(tmp_path / "mine")
     assert slice_classifier.name == "mine"
     assert [score.measure for score in slice_classifier.card.scores] == ["ROC AUC", "Accuracy"]
+    assert slice_classifier.card.data == "head: 6 train patients of the LGG dataset; encoder: not stated"
     assert slice_classifier.card.scores[0].data == "16 slices of 2 val patients of the LGG dataset"
     assert f"accuracy {slice_classifier.card.scores[1].value:.4f}" in made.stdout
     again = run("train-slice-classifier", "--data", root, "--preset", small, "-o", "mine", cwd=tmp_path)

@@ -31,7 +31,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SliceFeatures:
-    """What an encoder makes of slices.
+    """Features that an encoder computes of slices.
 
     Attributes:
         values: Float64 array ``(slices, features)``: the bottleneck's channels, pooled by maximum and by mean.
@@ -77,7 +77,7 @@ def fit_slice_classifier(
     patients of ``train``; the threshold is that of the highest accuracy on ``val``.
 
     Returns:
-        The slice classifier, without figures on its card.
+        The slice classifier, without scores on its card.
 
     Raises:
         ImportError: If scikit-learn is not installed (extra ``research``).
