@@ -58,7 +58,7 @@ def test_workflows_test_the_pythons_that_the_package_states_on_each_system():
 def test_lowest_versions_are_those_that_the_package_allows():
     """The constraints of `make test-lowest` pin each package to its lower bound in pyproject.toml."""
     project = PYPROJECT["project"]
-    extras = (extra for name in ("dicom", "export") for extra in project["optional-dependencies"][name])
+    extras = (extra for name in ("dicom", "export", "research") for extra in project["optional-dependencies"][name])
     allowed = [Requirement(line) for line in (*project["dependencies"], *extras)]
     bounds = {each.name: str(each.specifier).replace(">=", "==") for each in allowed}
     pinned = (ROOT / ".ci" / "constraints-lowest.txt").read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ def python(wheel, tmp_path_factory):
     """
     venv = tmp_path_factory.mktemp("wheel") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    python = venv / "bin" / "python"
+    python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run(pip, check=True)
     query = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
