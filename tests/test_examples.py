@@ -16,6 +16,8 @@ from braintumorseg.datasets import lgg_split
 from cases import write_case
 from zoo.hub_server import TOKEN, Hub
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py") if "argparse" in path.read_text())
 

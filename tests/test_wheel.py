@@ -10,6 +10,8 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "braintumorseg"
 

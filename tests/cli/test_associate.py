@@ -18,6 +18,7 @@ def dataset(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_published_masks_are_tested(dataset, tmp_path):
     done = run("associate", "--data", dataset, "-o", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

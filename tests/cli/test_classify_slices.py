@@ -9,6 +9,8 @@ from braintumorseg.inference import load_slice_classifier
 from cases import write_case
 from command_line import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):

@@ -166,6 +166,7 @@ def test_nifti_comes_back_on_its_own_grid(tmp_path):
     assert mask.affine.tobytes() == nib.load(tmp_path / "a.nii.gz").affine.tobytes()
 
 
+@pytest.mark.slow
 def test_demo_leaves_mask_and_picture_and_prints_measures(tmp_path):
     done = run("demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,8 @@ from braintumorseg.augmentation import TRANSFORMS
 from cases import write_case
 from command_line import run
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     "steps=4",
     "coarse.steps=0",

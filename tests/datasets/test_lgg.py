@@ -266,6 +266,7 @@ def test_each_problem_is_one_precise_line(root, damage, line):
     assert problems(root) == [line.format(folder=root / FIRST, name=FIRST)]
 
 
+@pytest.mark.slow
 @pytest.mark.lgg
 def test_the_published_files(lgg_root):
     """What is known of the dataset: six of the 110 patients lack both other sequences, four post-contrast alone."""

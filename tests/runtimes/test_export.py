@@ -12,6 +12,8 @@ from braintumorseg.runtimes.keras import run as run_keras
 from braintumorseg.zoo.quantize import observe
 from command_line import run
 
+pytestmark = pytest.mark.slow
+
 PATHS = {"onnx": "a.onnx", "openvino": "a.xml", "litert": "a.tflite", "saved_model": "a"}
 
 

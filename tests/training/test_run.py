@@ -17,6 +17,8 @@ from braintumorseg.datasets import lgg_split
 from braintumorseg.training.sampling import Sampler
 from braintumorseg.training.state import read_info
 
+pytestmark = pytest.mark.slow
+
 # Each process computes on one thread, where the same steps give the same bits. It runs one configuration once or more, each
 # time with a folder and a strategy of its own, since TensorFlow's start takes longer than a run.
 SCRIPT = """

@@ -14,6 +14,8 @@ from braintumorseg.presets.preset import WEIGHTS_FILE
 from braintumorseg.zoo.hub import RECORD_FILE
 from zoo.tiny import NAME, hashes
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(braintumorseg.__file__).parents[1]
 
 LOAD = """

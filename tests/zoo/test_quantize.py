@@ -30,6 +30,8 @@ from braintumorseg.zoo import Quantized, quantize, write_card
 from braintumorseg.zoo.quantize import MEAN_LOSS, PATIENT_LOSS, observe
 from command_line import run
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (4, 64, 64)
 
 

@@ -20,6 +20,7 @@ def test_planted_association_is_found_and_no_other():
     assert r2["auc"] < 0.1
 
 
+@pytest.mark.slow
 def test_without_association_errors_are_as_many_as_they_should_be():
     """Over 200 simulations of 4 true null hypotheses: a test errs in at most 5 %, and a family of tests too."""
     tables = []

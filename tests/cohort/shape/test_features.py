@@ -130,6 +130,7 @@ def test_margin_is_the_same_at_another_size(scale, amplitude, points):
         assert after[name] == pytest.approx(before[name], abs=0.012), name
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_rotated_ellipsoid_keeps_its_features(seed):
@@ -231,6 +232,7 @@ def test_wrong_options_are_refused(option, value):
         shape_features(np.ones((2, 4, 4)), **{option: value})
 
 
+@pytest.mark.slow
 def test_a_volume_takes_less_time_than_its_distance_transform():
     """Ten seconds for a hundred volumes is the aim; seconds are not alike on all machines."""
     masks = [make_study(seed=seed, shape=(24, 256, 256)).mask for seed in range(3)]

@@ -5,6 +5,8 @@ import pytest
 from braintumorseg.datasets import lgg_split
 from command_line import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def judge(root, tiny):

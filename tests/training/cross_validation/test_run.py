@@ -17,6 +17,8 @@ from braintumorseg.evaluation import Evaluation
 from braintumorseg.training import CrossValidation
 from braintumorseg.training.state import read_info
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import sys
 from pathlib import Path
