@@ -7,7 +7,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, and more threads than cores only wait for each other
     threads = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     os.environ |= dict.fromkeys(threads, "1")
-# Read at the import of huggingface_hub: the Hub of the tests speaks HTTP and LFS, and knows no token of the developer's.
+# Read at the import of huggingface_hub: the Hub of the tests speaks HTTP and LFS, and nothing of the developer's counts, be it
+# token, cache or mirror.
+if theirs := [name for name in os.environ if name.startswith(("HF_", "HUGGINGFACE_"))]:
+    for name in theirs:
+        del os.environ[name]
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_TOKEN_PATH": os.devnull, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 os.environ["NO_PROXY"] = "127.0.0.1"
 
