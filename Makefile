@@ -27,13 +27,13 @@ demo: $(VENV)/.installed  ## the main job on a synthetic study: measures printed
 test: test-suite doctest  ## all tests on the default backend
 
 test-suite: $(VENV)/.installed-dev
-	$(PYTEST)
+	$(PYTEST) $(COVERAGE)
 
 test-fast: $(VENV)/.installed-dev  ## all tests but those marked slow
 	$(PYTEST) -m "not slow"
 
-coverage: $(VENV)/.installed-dev  ## the test suite, with its branch coverage measured and held above the floor
-	$(PYTEST) --cov --cov-report=term:skip-covered
+coverage:  ## the test suite, with its branch coverage measured and held above the floor
+	$(MAKE) test-suite COVERAGE=--cov
 
 doctest: $(VENV)/.installed-dev  ## the examples in docstrings
 	$(PYTEST) --doctest-modules src
