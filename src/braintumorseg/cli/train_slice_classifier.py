@@ -52,8 +52,8 @@ def train_slice_classifier(
     slice_classifier.threshold = found.threshold
     slice_classifier.card = replace(
         slice_classifier.card or bts.presets.Card(),
-        data=f"head: {len(parts["train"])} train patients of the LGG dataset; encoder: {trained.stated('data')}",
-        split=f"head: by patient, {len(parts["val"])} val patients chose the threshold; encoder: {trained.stated('split')}",
+        data=f"head: {len(parts['train'])} train patients of the LGG dataset; encoder: {trained.stated('data')}",
+        split=f"head: by patient, {len(parts['val'])} val patients chose the threshold; encoder: {trained.stated('split')}",
         licence=trained.licence,
         scores=tuple(replace(score, precision="float32") for score in scores),
     )
