@@ -47,7 +47,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == []
     write_page(path, PAGE, overwrite=False, summary=["é"], pictures=[])
     assert "<li>é</li>" in path.read_text(encoding="utf-8")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_page(path, PAGE, overwrite=False, summary=[], pictures=[])
 
 

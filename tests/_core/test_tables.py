@@ -32,7 +32,7 @@ def test_columns_may_have_decimals_of_their_own(tmp_path):
     frame = pd.DataFrame({"mm": [123.456], "ml": [0.123456789]}, index=pd.Index(["x"], name="name"))
     path = write_table(frame, tmp_path / "table.csv", overwrite=False, index=True, decimals={"mm": 1})
     assert path.read_text().splitlines() == ["name,mm,ml", "x,123.5,0.123457"]
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_table(frame, path, overwrite=False)
 
 

@@ -26,7 +26,7 @@ def test_files_hold_what_was_measured(tmp_path):
     assert table["last_row_number"][0] == 32
     assert table["voxels"].tolist() == [308, 0]
     assert "nothing was found" in table["quality_flags"][1]
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         write_findings(found, tmp_path / "measures.csv")
     with pytest.raises(ValueError, match=r"ends in \.json or \.csv"):
         write_findings(found, tmp_path / "measures.txt")
