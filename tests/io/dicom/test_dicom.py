@@ -14,7 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from braintumorseg import DataError, Segmentation, find_studies, make_study, read_study, write_segmentation
 from braintumorseg.io import study_name
-from braintumorseg.io.dicom.contrasts import Settings, contrast
+from braintumorseg.io.dicom.contrasts import Settings, recognize, recognize_all
 from dicom_files import DESCRIPTIONS, NAME, NUMBER, write_classic, write_multiframe
 
 highdicom = pytest.importorskip("highdicom")
@@ -130,7 +130,7 @@ def test_a_missing_slice_keeps_the_others_where_they_are(tmp_path, head):
 def test_a_missing_slice_of_another_sequence_is_not_covered(tmp_path, head):
     folder = write_all(tmp_path, head)
     write_classic(folder / "t1", head[0][..., 0], head[1], DESCRIPTIONS["t1"], 3)[2].unlink()
-    with pytest.warns(UserWarning, match=r"pre: slices 3 of 7 are missing: models see a copy of the FLAIR there"):
+    with pytest.warns(UserWarning, match=r"t1: slices 3 of 7 are missing: models see a copy of the FLAIR there"):
         study = read_study(folder)
     covered = np.ones(study.volume.shape, bool)
     covered[2, ..., 0] = False
@@ -143,7 +143,7 @@ def test_a_missing_slice_on_another_grid_leaves_nothing_between_it_and_its_neigh
     half = affine @ np.diag([1, 1, 0.5, 1.0])
     write_classic(tmp_path / "flair", np.repeat(volume[..., 1], 2, axis=0)[:13], half, DESCRIPTIONS["flair"], 4)
     write_classic(tmp_path / "t1", volume[..., 0], affine, DESCRIPTIONS["t1"], 3)[3].unlink()
-    with pytest.warns(UserWarning, match=r"pre: slices 4 of 7 are missing"):
+    with pytest.warns(UserWarning, match=r"t1: slices 4 of 7 are missing"):
         study = read_study(tmp_path, align=False)
     covered = study.covered[..., study.sequences.index("t1")]
     assert [index for index, plane in enumerate(covered) if not plane.any()] == [5, 6, 7]
@@ -209,12 +209,115 @@ CONTRASTS = [
     ("", {"echo_ms": 120, "repetition_ms": 9000, "inversion_ms": 2200}, "flair"),
     ("", {"echo_ms": 12, "repetition_ms": 500}, "t1"), ("", {"echo_ms": 12, "repetition_ms": 500, "agent": "Gd"}, "t1ce"),
     ("brain", {"echo_ms": 100, "repetition_ms": 4000}, None), ("", {}, None),
+    ("T1CE", {}, "t1ce"), ("MPRAGE Dotarem", {}, "t1ce"), ("AX T1 +C PREOP", {"agent": "Gadovist"}, "t1ce"),
+    ("T1 post gad prescan norm", {"agent": "Gadovist"}, "t1ce"), ("T1 ohne KM", {}, "t1"), ("T1 sans gado", {}, "t1"),
+    ("AX T1", {"agent": "ohne KM"}, "t1"), ("AX T1", {"agent": "Gd", "acquired_s": 10, "injected_s": 20}, "t1"),
+    ("AX T1", {"acquired_s": 30, "injected_s": 20}, "t1ce"),
+    ("T1 PRE", {"agent": "Gd", "acquired_s": 30, "injected_s": 20}, "t1ce"),  # two against one
+    ("T1 POST", {"agent": "Gd", "acquired_s": 10, "injected_s": 20}, "t1ce"),  # a tie
+    ("ASSET calibration", {"echo_ms": 2, "repetition_ms": 150}, None), ("Lokalizer T1", {}, None),
+    ("3-pl T1* FGRE", {}, None), ("T1 sottrazione", {}, None), ("T1 soustraction", {}, None), ("T1 Subtraktion", {}, None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "settings", "kind"), CONTRASTS)
 def test_sequences_are_known_by_description_agent_and_times(text, settings, kind):
-    assert contrast(Settings(text, **settings)) == kind
+    found = recognize(Settings(text, **settings))
+    assert (found and found.kind) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "doubt"),
+    [
+        ("T1 PRE", {"agent": "Gd"}, "although its contrast agent says after contrast"),
+        ("T1 POST", {"agent": "none"}, "although its contrast agent says before contrast"),
+        ("T1 PRE", {"acquired_s": 30, "injected_s": 20}, "although the time of injection says after contrast"),
+        (
+            "T1 PRE",
+            {"agent": "Gd", "acquired_s": 30, "injected_s": 20},
+            "although its description says before contrast",
+        ),
+        ("T1 pre and post gad", {}, "although its description says both before and after contrast"),
+        ("T1 PRE", {"agent": "Gd", "acquired_s": 10, "injected_s": 20}, ""),
+        ("T1 POST", {}, ""),
+        ("T1 POST", {"agent": "Gd"}, ""),
+    ],
+)
+def test_contradictions_are_told(text, settings, doubt):
+    assert recognize(Settings(text, **settings)).doubt == doubt
+
+
+ORDERS = [
+    ([("AX T1", "", 1), ("AX T1 POST", "", 2), ("SAG T1", "", 3)], ["t1", "t1ce", "t1ce"]),
+    ([("AX T1", "Gd", 1), ("SAG T1 PRE", "Gd", 2), ("AX T1 POST", "Gd", 3)], ["t1", "t1", "t1ce"]),
+    ([("AX T1", "", 1), ("AX T1", "Gd", 2)], ["t1", "t1ce"]),
+    ([("AX T1", "", None), ("AX T1 POST", "", 2), ("SAG T1", "", None)], ["t1", "t1ce", "t1"]),
+    ([("AX T1", "", 1), ("AX T1 POST", "", 1)], ["t1", "t1ce"]),
+]
+
+
+@pytest.mark.parametrize(("series", "kinds"), ORDERS)
+def test_what_follows_contrast_has_contrast(series, kinds):
+    found = recognize_all([Settings(text, agent=agent, acquired_s=at) for text, agent, at in series])
+    assert [each.kind for each in found] == kinds
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("T1 ohne KM", "T1 KM"), ("T1 non-enhanced", "T1CE"), ("T1 sin contraste", "T1_C"), ("MPRAGE", "MPRAGE Dotarem")],
+)
+def test_a_study_has_both_on_their_sides(tmp_path, head, before, after):
+    volume, affine, _ = head
+    for number, (text, channel) in enumerate((("T2 FLAIR", 1), (after, 2), (before, 0)), start=3):
+        write_classic(tmp_path, volume[..., channel], affine, text, number)
+    study = read_study(tmp_path)
+    assert study.notes == ()
+    assert_is_head(study, head)
+
+
+def test_a_contradiction_is_noted_with_the_way_to_state_it(tmp_path, head):
+    volume, affine, _ = head
+    write_classic(tmp_path, volume[..., 1], affine, "T2 FLAIR", 4)
+    write_classic(tmp_path, volume[..., 2], affine, "T1 PRE", 6, ContrastBolusAgent="Gadovist")
+    message = r"series 6 \(T1 PRE\) was taken as t1 although its contrast agent says after contrast; .*--series t1ce=6"
+    with pytest.warns(UserWarning, match=message):
+        read_study(tmp_path)
+    study = read_study(tmp_path, series={"t1ce": 6})
+    assert (study.sequences, study.notes) == (("flair", "t1ce"), ())
+
+
+def test_the_time_of_injection_is_read(tmp_path, head):
+    volume, affine, _ = head
+    agent = {"ContrastBolusAgent": "Gadovist", "ContrastBolusStartTime": "120500"}
+    write_classic(tmp_path, volume[..., 1], affine, "T2 FLAIR", 4, **agent)
+    write_classic(tmp_path, volume[..., 0], affine, "AX T1", 5, AcquisitionTime="120100.5", **agent)
+    write_classic(tmp_path, volume[..., 2], affine, "AX T1", 6, AcquisitionTime="120600", **agent)
+    assert_is_head(read_study(tmp_path), head)
+
+
+# --- which series is taken ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "ABC", "seq 7"])
+def test_a_named_series_wins_over_one_that_its_times_suggest(tmp_path, head, text):
+    volume, affine, _ = head
+    write_classic(tmp_path, volume[..., 1], affine, "T2 FLAIR", 4)
+    write_classic(tmp_path, volume[:4, ..., 0], affine, "T1", 5)
+    write_classic(tmp_path, volume[..., 2], affine, text, 1, EchoTime="2", RepetitionTime="150")
+    message = r"2 series look like t1: took series 5 \(T1\), recognised by its description, not 1.* by its echo and repetition"
+    with pytest.warns(UserWarning, match=message):
+        study = read_study(tmp_path, align=False)
+    np.testing.assert_allclose(study.sequence("t1")[:4], volume[:4, ..., 0], atol=1e-4)
+
+
+def test_a_sequence_that_its_times_alone_suggest_is_told(tmp_path, head):
+    volume, affine, _ = head
+    write_classic(tmp_path, volume[..., 1], affine, "brain", 4, EchoTime="120", InversionTime="2500")
+    with pytest.warns(
+        UserWarning, match=r"flair was recognised by its echo and inversion times: took series 4 \(brain\)"
+    ):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.sequence("flair"), volume[..., 1])
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.optional import lazy, require
 from braintumorseg.io.dicom.containers import DEFLATE_RATIO, LARGEST_FILE, Entry, file_entry, is_dicom, opened
-from braintumorseg.io.dicom.contrasts import contrast
+from braintumorseg.io.dicom.contrasts import Recognition, recognize_all
 from braintumorseg.io.dicom.series import Frame, Series, gather
 from braintumorseg.io.dicom.stacking import Stack, stack
 from braintumorseg.io.grids.combining import Volume, combine
@@ -78,18 +78,7 @@ def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align:
     with opened(path) as entries, _lenient(path):
         everything = _series(path, entries)
         named = {sequence: _find(path, everything, wanted) for sequence, wanted in chosen.items()}
-        candidates: dict[str, list[tuple[Series, Stack]]] = {}
-        refused: dict[str, list[str]] = {}
-        for series in everything:
-            wanted = next((sequence for sequence, its in named.items() if its is series), None)
-            kind = wanted or contrast(series.settings)
-            if kind is None or (wanted is None and (kind in named or series in named.values())):
-                continue
-            try:
-                order = stack(series)
-                candidates.setdefault(kind, []).append((series, order))
-            except ValueError as error:
-                refused.setdefault(kind, []).append(f"series {series.label} {error}")
+        candidates, refused = _candidates(everything, named)
         if "flair" not in candidates:
             found = "; ".join(refused.get("flair", [])) or f"found {_labels(everything)}"
             msg = f"{path}: holds no FLAIR that can be read; {found}; series= names one"
@@ -98,19 +87,65 @@ def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align:
             if sequence not in candidates:
                 msg = f"{path}: {refused[sequence][0]}"
                 raise DataError(msg)
-        notes, readers = [], {}
+        notes: list[str] = []
+        readers = {}
         for kind in SEQUENCES:
             if kind in candidates:
                 ranked = sorted(candidates[kind], key=_rank)
-                series, order = ranked[0]
-                if len(ranked) > 1:
-                    notes.append(
-                        f"{len(ranked)} series look like {kind}: took series {series.label}; series= names another"
-                    )
-                readers[kind] = partial(_read, path, series, order)
+                notes += _doubts(kind, ranked, refused.get(kind, []))
+                readers[kind] = partial(_read, path, ranked[0].series, ranked[0].order)
             elif kind in refused:
                 notes.append(f"{kind} can't be read: {refused[kind][0]}")
         return combine(readers, name, align=align, notes=notes)
+
+
+class _Candidate(NamedTuple):
+    series: Series
+    order: Stack
+    recognition: Recognition
+
+
+def _candidates(
+    everything: Sequence[Series], named: Mapping[str, Series]
+) -> tuple[dict[str, list[_Candidate]], dict[str, list[str]]]:
+    """Return, by sequence, the series that may be it, and what is wrong with those that can't be read."""
+    candidates: dict[str, list[_Candidate]] = {}
+    refused: dict[str, list[str]] = {}
+    recognized = recognize_all([series.settings for series in everything])
+    for series, recognition in zip(everything, recognized, strict=True):
+        wanted = next((sequence for sequence, its in named.items() if its is series), None)
+        found = recognition if wanted is None else Recognition(wanted, "series=", named=True)
+        if found is None or (wanted is None and found.kind in named):
+            continue
+        try:
+            candidate = _Candidate(series, stack(series), found)
+        except ValueError as error:
+            refused.setdefault(found.kind, []).append(f"series {series.label} {error}")
+        else:
+            candidates.setdefault(found.kind, []).append(candidate)
+    return candidates, refused
+
+
+def _doubts(kind: str, ranked: Sequence[_Candidate], refused: Sequence[str]) -> Iterator[str]:
+    """Say what is not certain of the series that was taken for a sequence, and how to state another."""
+    first, others = ranked[0], ranked[1:]
+    taken = f"series {first.series.label}"
+    if others:
+        rest = ", ".join(f"{each.series.label} by {each.recognition.by}" for each in others)
+        yield (
+            f"{len(ranked)} series look like {kind}: took {taken}, recognised by {first.recognition.by}, "
+            f"not {rest}; series= names another"
+        )
+    if not first.recognition.named and not others:
+        yield f"{kind} was recognised by {first.recognition.by}: took {taken}; series= names another"
+    if not first.recognition.named:
+        yield from (f"{kind} was taken from a series that does not name it: {each}" for each in refused)
+    if first.recognition.doubt:
+        other = "t1ce" if kind == "t1" else "t1"
+        yield (
+            f"{taken} was taken as {kind} {first.recognition.doubt}; if it is {other}, say "
+            f'series={{"{other}": {first.series.number}}} (CLI: --series {other}={first.series.number})'
+        )
 
 
 def read_volume(path: Path) -> Volume:
@@ -205,11 +240,18 @@ def _labels(everything: Sequence[Series]) -> str:
     return ", ".join(series.label for series in everything)
 
 
-def _rank(candidate: tuple[Series, Stack]) -> tuple[bool, bool, int, int]:
-    """Order candidates: as scanned, not computed; axial; more slices; earlier."""
-    series, order = candidate
+def _rank(candidate: _Candidate) -> tuple[bool, bool, bool, bool, int, int]:
+    """Order candidates: named; undoubted; as scanned, not computed; axial; more slices; earlier."""
+    series, order, recognition = candidate
     upright = abs(np.linalg.inv(order.affine)[2, 2] * np.linalg.norm(order.affine[:3, 2]))
-    return (series.derived, bool(upright < 0.7), -len(order.frames), series.number)
+    return (
+        not recognition.named,
+        bool(recognition.doubt),
+        series.derived,
+        bool(upright < 0.7),
+        -len(order.frames),
+        series.number,
+    )
 
 
 def _read(path: Path, series: Series, order: Stack) -> Volume:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +126,8 @@ def _series(path: Path, uid: str, images: Sequence[tuple[Entry, Any]], copies: i
         label=f"{number} ({description})" if description else str(number),
         names=frozenset({str(number), uid.lower(), description.lower()} - {""}),
         number=number,
-        derived=str((header.get("ImageType") or ["ORIGINAL"])[0]).upper() == "DERIVED",
-        settings=_settings(header, description),
+        derived=_is_derived(header),
+        settings=_settings([each for _, each in images], description),
         headers=tuple(each for _, each in images),
         entries=tuple(entry for entry, _ in images),
         frames=tuple(frames),
@@ -140,17 +142,60 @@ def _is_plain(header: Any) -> bool:
     return not (syntax.is_compressed or syntax.is_deflated)
 
 
-def _settings(header: Any, description: str) -> Settings:
-    agent = str(_value(header, "ContrastBolusAgent") or "")
-    if not agent and header.get("ContrastBolusAgentSequence"):
-        agent = "given"
+def _settings(headers: Sequence[Any], description: str) -> Settings:
+    header = headers[0]
+    started = [seconds for seconds in map(_acquired, headers) if seconds is not None]
     return Settings(
         description=description,
-        agent=agent,
+        agent=_agent(header),
         echo_ms=_number(_value(header, "EffectiveEchoTime", "EchoTime")),
         repetition_ms=_number(_value(header, "RepetitionTime")),
         inversion_ms=_number(_value(header, "InversionTimes", "InversionTime")),
+        acquired_s=min(started, default=None),
+        injected_s=_seconds(_day(header), _value(header, "ContrastBolusStartTime")),
     )
+
+
+def _agent(header: Any) -> str:
+    """Return the contrast agent's name, "none" where the header says that none was given, and an empty text if nothing."""
+    if str(_value(header, "ContrastBolusAgentAdministered") or "").upper() == "NO":
+        return "none"
+    agent = str(_value(header, "ContrastBolusAgent") or _value(header, "ContrastBolusIngredient") or "").strip()
+    return agent or ("given" if header.get("ContrastBolusAgentSequence") else "")
+
+
+def _day(header: Any) -> str:
+    """Return the day of an examination; scanners that number no days leave it out everywhere."""
+    day = header.get("AcquisitionDate") or header.get("SeriesDate") or header.get("StudyDate") or ""
+    return str(day or str(header.get("AcquisitionDateTime") or "")[:8])
+
+
+def _acquired(header: Any) -> float | None:
+    """Return when an image was acquired, in seconds."""
+    moment = str(_value(header, "FrameAcquisitionDateTime", "AcquisitionDateTime") or "")
+    if len(moment) >= 12:
+        return _seconds(moment[:8], moment[8:])
+    made = (
+        None if _is_derived(header) else header.get("SeriesTime")
+    )  # a computed one is made later than it was acquired
+    return _seconds(_day(header), header.get("AcquisitionTime") or made)
+
+
+def _is_derived(header: Any) -> bool:
+    return str((header.get("ImageType") or ["ORIGINAL"])[0]).upper() == "DERIVED"
+
+
+def _seconds(day: str, time: Any) -> float | None:
+    """Return seconds of a date and a time as DICOM writes them; ``None`` if it is no time."""
+    found = re.match(r"(\d\d):?(\d\d):?(\d\d(?:\.\d*)?)?", str(time or "").strip())
+    if found is None:
+        return None
+    digits = re.sub(r"\D", "", day)
+    try:
+        days = date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])).toordinal()
+    except ValueError:
+        days = 0
+    return 86400.0 * days + 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3] or 0)
 
 
 def _value(header: Any, *keywords: str) -> Any:
