@@ -393,7 +393,7 @@ def test_damaged_images_are_refused_or_read(tmp_path_factory, data, suffix):
 
 @pytest.mark.parametrize("sequences", ["flair", (), ("t1", "t1", "t1ce"), ("t1", "flair", "t2")])
 def test_sequences_must_be_known_names(tmp_path, sequences):
-    with pytest.raises(ValueError, match="sequences must be distinct names out of t1, flair, t1ce") as caught:
+    with pytest.raises(ValueError, match=r"sequences must be .* names out of t1, flair, t1ce") as caught:
         read_study(tmp_path / "nowhere", sequences=sequences)
     assert not isinstance(caught.value, DataError)
 

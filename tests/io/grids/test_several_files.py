@@ -167,11 +167,11 @@ def test_a_head_that_moved_is_moved_back(tmp_path, fine_head):
     save(tmp_path / "flair.nii", fine_head, "flair")
     save(tmp_path / "pre.nii", fine_head, "t1", geometry=lain)
     with pytest.warns(
-        UserWarning, match=r"pre did not line up with the FLAIR: it was moved by \d+\.\d mm and \d\.\d degrees"
+        UserWarning, match=r"t1 did not line up with the FLAIR: it was moved by \d+\.\d mm and \d\.\d degrees"
     ):
         study = read_study(tmp_path)
     right = np.corrcoef(study.sequence("t1").ravel(), fine_head.sequence("t1").ravel())[0, 1]
-    with pytest.warns(UserWarning, match="pre covers"):
+    with pytest.warns(UserWarning, match="t1 covers"):
         as_it_lay = read_study(tmp_path, align=False)
     wrong = np.corrcoef(as_it_lay.sequence("t1").ravel(), fine_head.sequence("t1").ravel())[0, 1]
     assert right > 0.97 > 0.8 > wrong
@@ -185,7 +185,7 @@ def test_the_study_says_what_a_sequence_does_not_cover(tmp_path, fine_head):
     fewer = Geometry(fine_head.geometry.file_affine @ step, (96, 96, 8))
     nib.save(nib.Nifti1Image(fewer.to_file(fine_head.sequence("t1ce")[16:]), fewer.file_affine), tmp_path / "post.nii")
     with pytest.warns(
-        UserWarning, match="post covers 33% of the FLAIR's volume; models see a copy of the FLAIR in the"
+        UserWarning, match="t1ce covers 33% of the FLAIR's volume; models see a copy of the FLAIR in the"
     ):
         study = read_study(tmp_path)
     np.testing.assert_array_equal(study.sequence("t1ce")[16:], fine_head.sequence("t1ce")[16:])
