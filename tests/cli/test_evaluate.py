@@ -2,11 +2,13 @@ import json
 import shutil
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 
 import braintumorseg
-from braintumorseg import load_pretrained
+from braintumorseg import load_pretrained, make_study
 from braintumorseg.datasets import lgg_split
 from braintumorseg.evaluation import Evaluation, Robustness
 from cases import write_case
@@ -141,6 +143,18 @@ def test_nothing_is_replaced_unasked(data, file, arguments):
     assert f"out/{file}: already exists; pass overwrite=True (CLI: --overwrite) to replace it" in result.stderr
     assert [path.name for path in Path("out").iterdir()] == [file]
     assert Path("out", file).read_text() == "mine"
+
+
+def test_subjects_of_bids_are_studies_by_their_names():
+    for number in (1, 2):
+        study, folder = make_study(number, shape=(5, 64, 64)), Path(f"bids/sub-0{number}/anat")
+        folder.mkdir(parents=True)
+        for name, array in (("FLAIR", study.sequence("flair")), ("seg", study.mask.astype(np.uint8))):
+            image = nib.Nifti1Image(study.geometry.to_file(array), study.geometry.file_affine)
+            nib.save(image, folder / f"sub-0{number}_{name}.nii.gz")
+    result = run("evaluate", "--data", "bids", "-o", "out")
+    assert result.returncode == 0, result.stderr
+    assert sorted(Evaluation.from_json("out/evaluation.json").table["name"]) == ["sub-01", "sub-02"]
 
 
 def test_two_studies_of_one_name_are_refused(data):

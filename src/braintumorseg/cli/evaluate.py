@@ -45,9 +45,10 @@ class _Studies:
             fail(f"--split {split}: is of the LGG dataset; {data} holds no data.csv", USAGE)
         named: dict[str, Path] = {}
         for path in bts.find_studies(data):
-            if path.name in named:
-                fail(f"{path} and {named[path.name]}: are two studies of one name; evaluate them apart", USAGE)
-            named[path.name] = path
+            name = bts.io.study_name(path)
+            if name in named:
+                fail(f"{path} and {named[name]}: are two studies of one name; evaluate them apart", USAGE)
+            named[name] = path
         return cls(named, None, f"studies of {data.absolute().name}")
 
     @property

@@ -13,7 +13,7 @@ import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
 from braintumorseg.io.names import is_result
-from braintumorseg.io.reading import READS
+from braintumorseg.io.reading import READS, is_other
 
 
 def find_studies(root: str | PathLike[str]) -> list[Path]:
@@ -35,10 +35,11 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
         msg = f"{root}: does not exist; expected a study or a folder of studies"
         raise DataError(msg)
     if root.is_file():
-        found = [root] if _is_other(root) and not is_result(root) else []
+        found = [root] if is_other(root) and not is_result(root) else []
     else:
         try:
-            found = [*_studies(root, set()), *dicom.find(root, _is_other)[0]]
+            scanned = dicom.find(root, is_other, _may_be_study)[0]
+            found = [*_studies(root, set(scanned), set()), *scanned]
         except OSError as error:
             msg = f"{error.filename}: can't be listed ({error.strerror})"
             raise DataError(msg) from error
@@ -48,31 +49,35 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
     return found
 
 
-def _studies(folder: Path, seen: set[Path]) -> Iterator[Path]:
+def _studies(folder: Path, scanned: set[Path], seen: set[Path]) -> Iterator[Path]:
+    """Find what is no folder of DICOM; pictures beside NIfTI or DICOM, or above it, are no slices of a study."""
     place = folder.resolve()
     if place in seen:  # a link back
         return
     seen.add(place)
     children = [child for child in sorted(folder.iterdir(), key=_by_number) if not child.name.startswith(".")]
-    sliced = any(child.is_file() and images.is_slice(child) for child in children)
-    named = not sliced and nifti.is_named_study(folder)
-    if sliced or named:
-        yield folder
+    named = folder not in scanned and nifti.is_named_study(folder)
+    below: list[Path] = []
     for child in children:
         if child.is_dir():
-            yield from _studies(child, seen)
+            below += _studies(child, scanned, seen)
         elif containers.is_zip(child):
             if dicom.holds_dicom(child):
-                yield child
-        elif not named and nifti.is_nifti(child) and not is_result(child):
-            yield child
+                below.append(child)
+        elif not named and folder not in scanned and _may_be_study(child):
+            below.append(child)
+    medical = named or any(each.is_file() for each in below) or any(each.is_relative_to(folder) for each in scanned)
+    medical = medical or any(nifti.is_named_study(each) for each in below if each.is_dir())
+    sliced = not medical and any(child.is_file() and images.is_slice(child) for child in children)
+    if sliced or named:
+        yield folder
+    yield from below
+
+
+def _may_be_study(path: Path) -> bool:
+    return nifti.is_nifti(path) and not is_result(path)
 
 
 def _by_number(path: Path) -> list[str | int]:
     """Sort "p2" before "p10"."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
-
-
-def _is_other(path: Path) -> bool:
-    """Tell by the name whether a file is one of those that need no look into it."""
-    return nifti.is_nifti(path) or images.is_image(path) or containers.is_zip(path)

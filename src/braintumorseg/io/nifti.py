@@ -58,7 +58,7 @@ def read_volume(path: Path) -> Volume:
     return Volume(geometry.to_volume(data[..., 0]), geometry, path, notes)
 
 
-def read_folder(folder: Path, name: str, *, align: bool) -> Study:
+def read_folder(folder: Path, name: str, *, align: bool, notes: Sequence[str] = ()) -> Study:
     """Read a folder of files whose names say what they hold; see ``read_study``."""
     found: dict[str, Path] = {}
     owners: dict[str, Path] = {}
@@ -81,7 +81,7 @@ def read_folder(folder: Path, name: str, *, align: bool) -> Study:
         raise DataError(msg)
     readers = {kind: partial(read_volume, path) for kind, path in found.items() if kind in SEQUENCES}
     mask = found.get("seg")
-    return combine(readers, name, align=align, mask=partial(read_volume, mask) if mask else None)
+    return combine(readers, name, align=align, mask=partial(read_volume, mask) if mask else None, notes=notes)
 
 
 def named_files(folder: Path) -> list[Path]:
@@ -92,6 +92,11 @@ def named_files(folder: Path) -> list[Path]:
 def is_named_study(folder: Path) -> bool:
     """Tell by the names whether a folder's NIfTI files belong together, rather than each being a FLAIR on its own."""
     return any(meant is not None and meant.kind != "flair" for meant in map(meaning, named_files(folder)))
+
+
+def has_flair(folder: Path) -> bool:
+    """Tell by the names whether a folder's NIfTI files make a study."""
+    return any(meant is not None and meant.kind == "flair" for meant in map(meaning, named_files(folder)))
 
 
 def write_file(
@@ -147,8 +152,8 @@ def _check_header(path: Path, image: Any) -> int:
         msg = f"{path}: is a {type(image).__name__}; expected a single NIfTI file"
         raise DataError(msg)
     shape = tuple(int(length) for length in image.shape)
-    if len(shape) not in (3, 4) or min(shape) < 1:
-        msg = f"{path}: has shape {shape}; expected 3 axes, or 4 with the sequences last"
+    if len(shape) not in (2, 3, 4) or min(shape) < 1:
+        msg = f"{path}: has shape {shape}; expected 3 axes, or 4 with the sequences last, or 2 of one slice"
         raise DataError(msg)
     if image.get_data_dtype().kind not in "iuf":
         msg = f"{path}: holds {image.get_data_dtype()}; expected real numbers"
@@ -181,6 +186,8 @@ def _unzip(path: Path, size: int) -> bytes:
 def _read_values(image: Any) -> NDArray[np.float32]:
     """Return the values, scaled as the header says, of shape ``(i, j, k, sequences)``."""
     data = image.get_fdata(dtype=np.float32, caching="unchanged")
+    if data.ndim == 2:  # one slice
+        data = data[:, :, None]
     return np.asarray(data if data.ndim == 4 else data[..., None])
 
 

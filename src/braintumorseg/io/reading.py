@@ -15,7 +15,7 @@ import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.io.grids.combining import Volume, combine
-from braintumorseg.io.names import meaning, sequence_name, stem
+from braintumorseg.io.names import is_result, meaning, sequence_name, stem
 from braintumorseg.study import SEQUENCES, Study
 
 READS = "a folder of .tif or .png slices, a .tif or .png image, a .nii or .nii.gz file, or a folder or .zip of DICOM"
@@ -44,6 +44,7 @@ def read_study(
       and ``t1ce``. ``_seg`` is a mask, true where it is above 0.
     * A folder, at any depth, or a ``.zip`` of DICOM series of one examination. Which series is the FLAIR, and which the T1
       before and after contrast, is read from its description, contrast agent and times. Needs ``braintumorseg[dicom]``.
+    * Of several formats in one folder, DICOM is read before NIfTI, and NIfTI before images; what is left is noted.
     * ``flair=``, ``t1=`` and ``t1ce=``: one NIfTI file each, or the folder or zip of one DICOM series.
 
     Volumes are turned so that slices run from inferior to superior, rows from anterior to posterior, and columns from the
@@ -142,7 +143,16 @@ def study_name(path: str | PathLike[str] | None = None, *, flair: str | PathLike
         return stem(place)
     owners = {meant.owner for meant in map(meaning, nifti.named_files(_anatomy(place))) if meant is not None}
     (owner,) = owners if len(owners) == 1 else ("",)
-    return owner if owner.lower().startswith("sub-") else place.absolute().name
+    return owner if owner.lower().startswith("sub-") else _folder_name(place.absolute())
+
+
+def _folder_name(folder: Path) -> str:
+    """Return the name of a folder, or of the subject and session whose images it holds."""
+    if folder.name.lower() != "anat":
+        return folder.name
+    owner = folder.parent
+    session = owner.name.lower().startswith("ses-") and owner.parent.name.lower().startswith("sub-")
+    return f"{owner.parent.name}_{owner.name}" if session else owner.name
 
 
 class _Options(NamedTuple):
@@ -161,16 +171,7 @@ def _read_path(path: Path, options: _Options) -> Study:
         msg = f"{path}: holds no series; expected series= for DICOM alone"
         raise DataError(msg)
     if path.is_dir():
-        folder = _anatomy(path)
-        if any(map(images.is_image, folder.iterdir())):
-            return images.read_folder(path, _all_named(path, sequences), name)
-        if nifti.named_files(folder):
-            _check_several(path, sequences)
-            return nifti.read_folder(folder, name or study_name(path), align=options.align)
-        if dicom.holds_dicom(path):
-            _check_several(path, sequences)
-            return dicom.read_study(path, options.series, name or path.name, align=options.align)
-        return images.read_folder(path, _all_named(path, sequences), name)  # says what it lacks
+        return _read_folder(path, options)
     if containers.is_zip(path):
         _check_several(path, sequences)
         return dicom.read_study(path, options.series, name or study_name(path), align=options.align)
@@ -180,6 +181,41 @@ def _read_path(path: Path, options: _Options) -> Study:
         return images.read_file(path, _all_named(path, sequences), name)
     msg = f"{path}: unknown kind of file; expected {READS}"
     raise DataError(msg)
+
+
+def _read_folder(path: Path, options: _Options) -> Study:
+    """Read the richest format that a folder holds: DICOM, or NIfTI, or slices; pictures beside them are left."""
+    folder, name = _anatomy(path), options.name or study_name(path)
+    volumes = nifti.named_files(folder)
+    scanned = dicom.holds_dicom_itself(folder, is_other)
+    if not scanned and not nifti.has_flair(folder):
+        scanned = dicom.holds_dicom(path, is_other)
+    if scanned:
+        _check_several(path, options.sequences)
+        notes = _left(folder, volumes)
+        return dicom.read_study(path, options.series, name, align=options.align, notes=notes)
+    if volumes:
+        _check_several(path, options.sequences)
+        return nifti.read_folder(folder, name, align=options.align, notes=_left(folder))
+    below = [child for child in sorted(folder.iterdir()) if child.is_dir() and nifti.has_flair(child)]
+    if below and any(map(images.is_image, folder.iterdir())):
+        msg = f"{path}: holds pictures, and a study in {below[0].name}; expected the folder of one study"
+        raise DataError(msg)
+    return images.read_folder(path, _all_named(path, options.sequences), name)
+
+
+def is_other(path: Path) -> bool:
+    """Tell by the name whether a file is one of those that need no look into it to be no DICOM file."""
+    return nifti.is_nifti(path) or images.is_image(path) or containers.is_zip(path)
+
+
+def _left(folder: Path, volumes: Sequence[Path] = ()) -> list[str]:
+    """Note what lies beside a study and is no part of it, unless this package wrote it."""
+    files = [*volumes, *(each for each in sorted(folder.iterdir()) if images.is_image(each) and not is_result(each))]
+    if not files:
+        return []
+    shown = ", ".join(each.name for each in files[:5]) + (", ..." if len(files) > 5 else "")
+    return [f"{len(files)} {'file' if len(files) == 1 else 'files'} of other formats left out: {shown}"]
 
 
 def _read_files(files: dict[str, Path], options: _Options) -> Study:

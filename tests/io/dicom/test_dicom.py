@@ -159,6 +159,138 @@ def test_copies_of_an_image_count_once(tmp_path, head):
     np.testing.assert_array_equal(study.sequence("flair"), volume[..., 1])
 
 
+@pytest.mark.parametrize("identifier", ["", "1.2.3"])
+@pytest.mark.parametrize("blank_series", [False, True])
+def test_slices_of_one_identifier_are_no_copies(tmp_path, head, identifier, blank_series):
+    paths = write_classic(tmp_path, head[0][..., 1], head[1])
+    for path in paths:
+        data = pydicom.dcmread(path)
+        data.SOPInstanceUID = identifier
+        if blank_series:
+            data.SeriesInstanceUID = ""
+        data.save_as(path)
+    study = read_study(tmp_path)
+    assert study.notes == ()
+    np.testing.assert_array_equal(study.sequence("flair"), head[0][..., 1])
+    shutil.copy(paths[2], tmp_path / "copy")
+    with pytest.warns(UserWarning, match="1 copy of its slices left out"):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.sequence("flair"), head[0][..., 1])
+
+
+def test_series_of_a_blank_identifier_are_told_apart_by_number_and_description(tmp_path, head):
+    for path in [path for path in write_all(tmp_path, head).rglob("*") if path.is_file()]:
+        data = pydicom.dcmread(path)
+        data.SOPInstanceUID = data.SeriesInstanceUID = ""
+        data.save_as(path)
+    assert_is_head(read_study(tmp_path), head)
+
+
+def test_other_pixels_under_one_identifier_and_place_are_refused(tmp_path, head):
+    path = write_classic(tmp_path, head[0][..., 1], head[1])[2]
+    data = pydicom.dcmread(path)
+    data.PixelData = data.PixelData[::-1]
+    data.save_as(tmp_path / "other")
+    with pytest.raises(DataError, match="has 1 image at the place of another"):
+        read_study(tmp_path)
+
+
+def link_folder(tmp_path, head):
+    write_all(tmp_path / "store", head)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "case").symlink_to(tmp_path / "store")
+
+
+def link_series(tmp_path, head):
+    write_all(tmp_path / "store", head)
+    (tmp_path / "studies" / "case").mkdir(parents=True)
+    for series in (tmp_path / "store").iterdir():
+        (tmp_path / "studies" / "case" / series.name).symlink_to(series)
+
+
+def link_files(tmp_path, head):
+    write_all(tmp_path / "store", head)
+    (tmp_path / "studies" / "case").mkdir(parents=True)
+    for path in (tmp_path / "store").rglob("0*"):
+        (tmp_path / "studies" / "case" / path.name).symlink_to(path)
+
+
+def link_back(tmp_path, head):
+    write_all(tmp_path / "studies" / "case", head)
+    (tmp_path / "studies" / "case" / "again").symlink_to(tmp_path / "studies")
+    (tmp_path / "studies" / "case" / "broken").symlink_to(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("link", [link_folder, link_series, link_files, link_back])
+def test_linked_studies_are_found_and_read(tmp_path, head, link):
+    link(tmp_path, head)
+    write_all(tmp_path / "studies" / "other", head, examination=2)
+    found = find_studies(tmp_path / "studies")
+    assert found == [tmp_path / "studies" / "case", tmp_path / "studies" / "other"]
+    if link is not link_back:  # which leads to the other one
+        assert_is_head(read_study(found[0]), head)
+
+
+WITHOUT_IMAGE = {
+    "raw data": ("1.2.840.10008.5.1.4.1.1.66", "MR"),
+    "presentation state": ("1.2.840.10008.5.1.4.1.1.11.1", "PR"),
+    "structured report": ("1.2.840.10008.5.1.4.1.1.88.22", "SR"),
+    "key objects": ("1.2.840.10008.5.1.4.1.1.88.59", "KO"),
+    "PDF": ("1.2.840.10008.5.1.4.1.1.104.1", "DOC"),
+    "spectroscopy": ("1.2.840.10008.5.1.4.1.1.4.2", "MR"),
+    "private": ("1.3.46.670589.11.0.0.12.2", "MR"),
+}
+
+
+@pytest.mark.parametrize("rows", [None, 512])
+@pytest.mark.parametrize("size", [0, 1 << 30])
+@pytest.mark.parametrize("kind", WITHOUT_IMAGE)
+def test_objects_without_an_image_are_left_out_and_told(tmp_path, head, kind, rows, size):
+    paths = write_classic(tmp_path, head[0][..., 1], head[1])
+    data = pydicom.dcmread(paths[0])
+    data.SOPClassUID, data.Modality = WITHOUT_IMAGE[kind]
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    data.StudyInstanceUID = "1.2.4"
+    data.Rows = data.Columns = rows
+    del data.PixelData
+    if rows is None:
+        del data.Rows, data.Columns
+    data.save_as(tmp_path / "000")
+    if size and kind != "private":  # a file of this size takes no place on disk
+        with (tmp_path / "000").open("r+b") as stream:
+            stream.truncate(size)
+    with pytest.warns(UserWarning, match="1 DICOM object without an image left out"):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.sequence("flair"), head[0][..., 1])
+
+
+@pytest.mark.parametrize("meta", [True, False])
+@pytest.mark.parametrize("syntax", ["ImplicitVRLittleEndian", "ExplicitVRLittleEndian", "ExplicitVRBigEndian"])
+def test_files_without_preamble_are_read(tmp_path, head, meta, syntax):
+    for path in write_classic(tmp_path / "in", head[0][..., 1], head[1]):
+        data = pydicom.dcmread(path)
+        data.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+        if "Big" in syntax:
+            data.PixelData = np.frombuffer(data.PixelData, "<u2").astype(">u2").tobytes()
+        little, implicit = "Little" in syntax, "Implicit" in syntax
+        if meta:
+            data.preamble = None
+            pydicom.dcmwrite(path, data, implicit_vr=implicit, little_endian=little)
+        else:
+            with path.open("wb") as stream:
+                target = pydicom.filebase.DicomFileLike(stream)
+                target.is_little_endian, target.is_implicit_VR = little, implicit
+                del data.file_meta
+                pydicom.filewriter.write_dataset(target, data)
+        assert path.read_bytes()[128:132] != b"DICM"
+    study = read_study(tmp_path / "in")
+    np.testing.assert_array_equal(study.sequence("flair"), head[0][..., 1])
+    assert find_studies(tmp_path) == [tmp_path]
+    found = Segmentation(head[2], geometry=study.geometry)
+    assert highdicom.seg.segread(write_segmentation(found, tmp_path / "mask.dcm")).pixel_array.any()
+
+
 @pytest.mark.parametrize(
     "file",
     [

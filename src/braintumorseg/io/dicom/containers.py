@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 from braintumorseg._core.checks import DataError
 
@@ -19,6 +19,23 @@ LARGEST_FILE = 1 << 29  # half a gigabyte; a multi-frame image of a head has som
 _LARGEST_ZIP = 1 << 31  # what all files of a zip may claim together
 DEFLATE_RATIO = 1032  # the best that zip's usual algorithm can do
 _DICOM_MARK = (128, b"DICM")
+# Which elements a header without preamble starts with: lengths, character set, kind, dates and class of an image.
+_FIRST_TAGS = {
+    (2, 0),
+    (2, 1),
+    (2, 2),
+    (8, 0),
+    (8, 1),
+    (8, 5),
+    (8, 8),
+    (8, 0x12),
+    (8, 0x13),
+    (8, 0x14),
+    (8, 0x16),
+    (8, 0x18),
+}
+_FIRST_VALUES = (b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"SH", b"LO")
+_LONGEST_FIRST = 256
 
 
 @dataclass(frozen=True)
@@ -71,10 +88,25 @@ def opened(path: Path) -> Iterator[list[Entry]]:
 
 
 def is_dicom(entry: Entry) -> bool:
-    """Tell by the first bytes whether this is a DICOM file."""
+    """Tell by the first bytes whether this is a DICOM file, with or without the preamble that the standard asks for."""
     place, mark = _DICOM_MARK
     with entry.open() as stream:
-        return stream.read(place + len(mark))[place:] == mark
+        start = stream.read(place + len(mark))
+    return start[place:] == mark or _starts_data_set(start)
+
+
+def _starts_data_set(start: bytes) -> bool:
+    """Tell whether these are the first elements of a header that lacks its preamble, in any of the transfer syntaxes."""
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    for order in orders:
+        group, element = (int.from_bytes(start[at : at + 2], order) for at in (0, 2))
+        if (group, element) not in _FIRST_TAGS:
+            continue
+        explicit = start[4:6] in _FIRST_VALUES and int.from_bytes(start[6:8], order) <= _LONGEST_FIRST
+        implicit = int.from_bytes(start[4:8], order) <= _LONGEST_FIRST
+        if len(start) == _DICOM_MARK[0] + len(_DICOM_MARK[1]) and (explicit or implicit):
+            return True
+    return False
 
 
 def file_entry(path: Path) -> Entry:
@@ -86,13 +118,17 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, seen: set[Path] | None = None) -> Iterator[Path]:
+    seen = set() if seen is None else seen
+    place = folder.resolve()
+    if place in seen:  # a link back, or a second one
+        return
+    seen.add(place)
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            if not path.is_symlink():  # which might lead back
-                yield from _files(path)
+            yield from _files(path, seen)
         elif path.is_file():
             yield path
 

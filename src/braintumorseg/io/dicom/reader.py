@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,55 +30,84 @@ _DEFLATED = (
     b"1.2.840.10008.1.2.1.99"  # the transfer syntax whose whole data set is deflated, which parsing would inflate
 )
 _META_BYTES = 1024  # where the transfer syntax is stated
+_CLASS_TAG = 0x00080018
+_DIRECTORY = "Media Storage Directory"
+_IMAGELESS = re.compile(
+    r"Raw Data|Presentation State|\bSR\b|Document|Encapsulated|Spectroscopy|Waveform|Registration|Fiducials|Directory"
+    r"|Structure Set|RT Plan|RT Beams|Annotation|Measurement|Tractography|Surface|Procedure|Protocol|Real World Value"
+)
 _DENSEST = 4096  # values in a byte of an encoded image, above what its codecs can do
 
 
-def holds_dicom(path: Path) -> bool:
-    """Tell whether a folder or a zip holds DICOM files."""
+def holds_dicom(path: Path, skip: Callable[[Path], bool] = lambda _: False) -> bool:
+    """Tell whether a folder or a zip holds DICOM files, other than those that are of another kind by their name."""
     with opened(path) as entries:
-        return any(map(is_dicom, entries))
+        return any(is_dicom(entry) for entry in entries if not skip(Path(entry.name)))
 
 
-def find(folder: Path, skip: Callable[[Path], bool]) -> tuple[list[Path], set[str]]:
+def holds_dicom_itself(folder: Path, skip: Callable[[Path], bool]) -> bool:
+    """Tell whether DICOM files lie in a folder, rather than in one below it."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
+    return any(is_dicom(file_entry(path)) for path in files if not skip(path) and path.stat().st_size)
+
+
+def find(
+    folder: Path, skip: Callable[[Path], bool], alone: Callable[[Path], bool], seen: set[Path] | None = None
+) -> tuple[list[Path], set[str]]:
     """Find the topmost folders that hold one examination each, of which one file a folder is looked at.
 
     Args:
-        folder: Where to look.
+        folder: Where to look; links are followed, each place once.
         skip: Tells which files are of another kind.
+        alone: Tells which of those may be studies, which a folder with one folder of DICOM does not swallow.
+        seen: Places that were looked at.
 
     Returns:
         The folders, and the examinations that are below them all.
     """
+    seen = set() if seen is None else seen
+    place = folder.resolve()
+    if place in seen:
+        return [], set()
+    seen.add(place)
     found: list[Path] = []
     examinations: set[str] = set()
     own: set[str] = set()
+    holding, others = 0, False
     for child in sorted(folder.iterdir()):
-        if child.name.startswith(".") or child.is_symlink():
+        if child.name.startswith("."):
             continue
         if child.is_dir():
-            below, theirs = find(child, skip)
+            below, theirs = find(child, skip, alone, seen)
             found += below
             examinations |= theirs
-        elif not own and not skip(child) and child.stat().st_size:
-            entry = file_entry(child)
-            if is_dicom(entry):
-                own = {_examination(entry)}
-    return ([folder] if own or len(examinations) == 1 else found), examinations | own
+            holding += bool(below)
+        elif child.is_file():
+            if skip(child):
+                others = others or alone(child)
+            elif not own and child.stat().st_size:
+                entry = file_entry(child)
+                if is_dicom(entry):
+                    own = {_examination(entry)}
+    one = len(examinations) == 1 and (holding > 1 or not others)
+    return ([folder] if own or one else found), examinations | own
 
 
 def _examination(entry: Entry) -> str:
     try:
         with entry.open() as stream:
-            header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+            header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=["StudyInstanceUID"], force=True)
             return str(header.get("StudyInstanceUID", entry.name))
     except Exception:  # damaged, or no pydicom: a study of its own, whose reading says what is wrong
         return entry.name
 
 
-def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align: bool) -> Study:
+def read_study(
+    path: Path, chosen: Mapping[str, str | int], name: str, *, align: bool, notes: Sequence[str] = ()
+) -> Study:
     """Read a folder or a zip of series; see ``braintumorseg.read_study``."""
     with opened(path) as entries, _lenient(path):
-        everything = _series(path, entries)
+        everything, left = _series(path, entries)
         named = {sequence: _find(path, everything, wanted) for sequence, wanted in chosen.items()}
         candidates, refused = _candidates(everything, named)
         if "flair" not in candidates:
@@ -87,16 +118,16 @@ def read_study(path: Path, chosen: Mapping[str, str | int], name: str, *, align:
             if sequence not in candidates:
                 msg = f"{path}: {refused[sequence][0]}"
                 raise DataError(msg)
-        notes: list[str] = []
+        told = [*notes, *left]
         readers = {}
         for kind in SEQUENCES:
             if kind in candidates:
                 ranked = sorted(candidates[kind], key=_rank)
-                notes += _doubts(kind, ranked, refused.get(kind, []))
+                told += _doubts(kind, ranked, refused.get(kind, []))
                 readers[kind] = partial(_read, path, ranked[0].series, ranked[0].order)
             elif kind in refused:
-                notes.append(f"{kind} can't be read: {refused[kind][0]}")
-        return combine(readers, name, align=align, notes=notes)
+                told.append(f"{kind} can't be read: {refused[kind][0]}")
+        return combine(readers, name, align=align, notes=told)
 
 
 class _Candidate(NamedTuple):
@@ -151,7 +182,7 @@ def _doubts(kind: str, ranked: Sequence[_Candidate], refused: Sequence[str]) -> 
 def read_volume(path: Path) -> Volume:
     """Read a folder or a zip of one series."""
     with opened(path) as entries, _lenient(path):
-        everything = _series(path, entries)
+        everything, _ = _series(path, entries)
         if len(everything) != 1:
             msg = f"{path}: holds {len(everything)} series, {_labels(everything)}; expected 1"
             raise DataError(msg)
@@ -175,16 +206,57 @@ def _lenient(path: Path) -> Iterator[None]:
         yield
 
 
-def _series(path: Path, entries: Sequence[Entry]) -> list[Series]:
-    """Return the MR series of one examination of one patient, from the headers alone."""
-    headers = [(entry, _parse(entry, pixels=False)) for entry in entries if is_dicom(entry)]
+def _series(path: Path, entries: Sequence[Entry]) -> tuple[list[Series], list[str]]:
+    """Return the MR series of one examination of one patient, from the headers alone, and a note of what is no image."""
+    headers, left = [], []
+    for entry in filter(is_dicom, entries):
+        kind = _kind_without_image(entry)
+        if kind is None:
+            headers.append((entry, _parse(entry, pixels=False)))
+        elif kind != _DIRECTORY:
+            left.append(kind)
     try:
-        return _group(path, headers)
+        found = _group(path, headers)
     except DataError:
         raise
     except Exception as error:  # values are decoded where they are used, and damaged ones raise anything
         msg = f"{path}: has a damaged header ({type(error).__name__})"  # whose text might tell a name
         raise DataError(msg) from error
+    if not left:
+        return found, []
+    kinds = ", ".join(sorted(set(left)))
+    return found, [f"{len(left)} DICOM {'object' if len(left) == 1 else 'objects'} without an image left out ({kinds})"]
+
+
+def _kind_without_image(entry: Entry) -> str | None:
+    """Return the kind of an object that holds no image, such as raw data, a report or a PDF; nothing for all others."""
+    try:
+        with entry.open() as stream:
+            if _DEFLATED in stream.read(_META_BYTES):
+                return None
+        with entry.open() as stream:
+            header = pydicom.filereader.read_partial(stream, lambda tag, *_: tag > _CLASS_TAG, force=True)
+        kind = header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID")
+        name = str(getattr(kind, "name", "") or "")
+        if "Image Storage" in name:
+            return None
+        if _IMAGELESS.search(name):
+            return name.removesuffix(" Storage")
+        with entry.open() as stream:
+            held = pydicom.dcmread(stream, defer_size=_META_BYTES, specific_tags=["PixelData"], force=True)
+        return None if "PixelData" in held else "of a private kind"
+    except Exception:  # whoever parses all of it says what is wrong
+        return None
+
+
+def _digest(entry: Entry) -> bytes:
+    """Return what tells the pixels of an image from others', however they are encoded."""
+    image = _parse(entry, pixels=True)
+    try:
+        content = np.ascontiguousarray(pydicom.pixels.pixel_array(image)).tobytes()
+    except Exception:  # damaged: told where it is used
+        content = bytes(image.get("PixelData", b""))
+    return hashlib.sha256(content).digest()
 
 
 def _group(path: Path, headers: Sequence[tuple[Entry, Any]]) -> list[Series]:
@@ -198,7 +270,7 @@ def _group(path: Path, headers: Sequence[tuple[Entry, Any]]) -> list[Series]:
         if count > 1:  # without saying whose
             msg = f"{path}: mixes images of {count} {what}; expected one examination of one patient"
             raise DataError(msg)
-    return gather(path, images)
+    return gather(path, images, cache(_digest))
 
 
 def _is_image(entry: Entry, header: Any) -> bool:
@@ -217,7 +289,16 @@ def _parse(entry: Entry, *, pixels: bool) -> Any:
             msg = f"{entry.name}: has {entry.size} bytes{', deflated' if deflated else ''}; expected an image of a head"
             raise DataError(msg)
         with entry.open() as stream:
-            return pydicom.dcmread(BytesIO(stream.read()) if pixels else stream, stop_before_pixels=not pixels)
+            content = BytesIO(stream.read()) if pixels else stream
+            header = pydicom.dcmread(content, stop_before_pixels=not pixels, force=True)
+        if "TransferSyntaxUID" not in header.file_meta:  # without preamble
+            implicit, little = header.original_encoding
+            header.file_meta.TransferSyntaxUID = (
+                pydicom.uid.ImplicitVRLittleEndian
+                if implicit
+                else (pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian)
+            )
+        return header
     except DataError:
         raise
     except Exception as error:  # damaged bytes make parsers raise anything

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -80,24 +80,45 @@ class Series:
     notes: tuple[str, ...]
 
 
-def gather(path: Path, images: Sequence[tuple[Entry, Any]]) -> list[Series]:
+def gather(path: Path, images: Sequence[tuple[Entry, Any]], digest: Callable[[Entry], bytes]) -> list[Series]:
     """Put images into their series, in the order of their numbers; a copy of an image counts once.
+
+    Args:
+        path: Where they are.
+        images: Their files and headers.
+        digest: Tells one image's pixels from another's. Anonymisers give all slices one identifier, or a blank one: images of
+            one identifier are copies if they lie at one place and have the same pixels.
 
     Raises:
         DataError: If a header claims more than any study has.
     """
-    groups: dict[str, dict[str, tuple[Entry, Any]]] = {}
+    groups: dict[str, list[tuple[Entry, Any]]] = {}
     copies: dict[str, int] = {}
+    seen: dict[tuple[str, ...], list[Entry]] = {}
     for entry, header in images:
-        uid = str(header.get("SeriesInstanceUID", ""))
-        group = groups.setdefault(uid, {})
-        own = str(header.get("SOPInstanceUID", entry.name))
-        if own in group:
-            copies[uid] = copies.get(uid, 0) + 1
+        uid = str(header.get("SeriesInstanceUID") or "")
+        key = uid or f"{header.get('SeriesNumber') or ''} {header.get('SeriesDescription') or ''}"
+        group = groups.setdefault(key, [])
+        alike = seen.setdefault((key, str(header.get("SOPInstanceUID") or ""), *_places(header)), [])
+        if alike and digest(entry) in map(digest, alike):
+            copies[key] = copies.get(key, 0) + 1
         else:
-            group[own] = (entry, header)
-    found = [_series(path, uid, list(group.values()), copies.get(uid, 0)) for uid, group in groups.items()]
+            alike.append(entry)
+            group.append((entry, header))
+    found = [
+        _series(path, str(group[0][1].get("SeriesInstanceUID") or ""), group, copies.get(key, 0))
+        for key, group in groups.items()
+    ]
     return sorted(found, key=lambda series: (series.number, series.label))
+
+
+def _places(header: Any) -> tuple[str, ...]:
+    """Return where the frames of an image lie, as its header writes it."""
+    groups = header.get("PerFrameFunctionalGroupsSequence") or [header]
+    positions = [(each.get("PlanePositionSequence") or [each])[0].get("ImagePositionPatient") for each in groups]
+    return tuple(
+        map(str, (*positions, header.get("ImageOrientationPatient"), header.get("TemporalPositionIdentifier")))
+    )
 
 
 def _series(path: Path, uid: str, images: Sequence[tuple[Entry, Any]], copies: int) -> Series:
