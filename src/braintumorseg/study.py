@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import wrong
+from braintumorseg._core.steps import as_steps, size_of
 
 SEQUENCES = ("t1", "flair", "t1ce")
 """The sequences that are known: T1 before contrast, FLAIR, T1 after contrast; in the dataset's order."""
 
 Spacing = tuple[float, float, float]
+
+_PERPENDICULAR = 1e-4  # cosine of the angle between axes; rounded headers reach 1e-6, and it makes 1e-8 of a volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,18 @@ class Geometry:
         """Voxel size in mm along (slice, row, column)."""
         lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
         return (float(lengths[0]), float(lengths[1]), float(lengths[2]))
+
+    @property
+    def is_sheared(self) -> bool:
+        """Whether the axes are not perpendicular in the world, so that a voxel is smaller than the product of its lengths."""
+        directions = self._directions
+        return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _PERPENDICULAR)
+
+    @property
+    def _directions(self) -> NDArray[np.float64]:
+        """Array ``(3, 3)``: steps along (slice, row, column) in the world, as columns of length 1."""
+        steps = self.affine[:3, :3]
+        return np.asarray(steps / np.linalg.norm(steps, axis=0))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -178,6 +193,15 @@ class Study:
         slices, height, width, _ = self.volume.shape
         return (slices, height, width)
 
+    @property
+    def steps(self) -> Spacing | NDArray[np.float64] | None:
+        """Steps of the grid as measures take them for ``spacing``.
+
+        They are the spacing where the axes are perpendicular, as they mostly are. On a sheared grid, such as the stack of a
+        tilted scan, they are an array ``(3, 3)``: in its columns, the steps along (slice, row, column) in world millimetres.
+        """
+        return _steps(self)
+
     def sequence(self, name: str) -> NDArray[np.float32]:
         """Return one sequence, an array ``(slices, height, width)``; a view.
 
@@ -271,6 +295,11 @@ class Segmentation:
         return (slices, height, width)
 
     @property
+    def steps(self) -> Spacing | NDArray[np.float64] | None:
+        """Steps of the grid as measures take them for ``spacing``; see ``Study.steps``."""
+        return _steps(self)
+
+    @property
     def voxels(self) -> int:
         """Number of tumour voxels."""
         return int(np.count_nonzero(self.mask))
@@ -278,7 +307,8 @@ class Segmentation:
     @property
     def volume_ml(self) -> float | None:
         """Tumour volume in millilitres; ``None`` where the spacing is unknown."""
-        return None if self.spacing is None else self.voxels * float(np.prod(self.spacing)) / 1000
+        steps = self.steps
+        return None if steps is None else self.voxels * size_of(as_steps(steps, 3)) / 1000
 
     @property
     def slices(self) -> int:
@@ -298,6 +328,13 @@ def _reduced(record: Study | Segmentation) -> tuple[Any, ...]:
     """Say how a copy is made, in this process or another: from the arguments, so that it is frozen and checked again."""
     values = [getattr(record, each.name) for each in fields(record)]
     return type(record), tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
+
+
+def _steps(record: Study | Segmentation) -> Spacing | NDArray[np.float64] | None:
+    """Return the spacing, or the steps where the geometry says that they are not perpendicular."""
+    if record.spacing is None or record.geometry is None or not record.geometry.is_sheared:
+        return record.spacing
+    return np.asarray(record.geometry._directions * record.spacing)
 
 
 def _set(record: Study | Segmentation, **values: object) -> None:

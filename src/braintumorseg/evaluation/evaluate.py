@@ -114,7 +114,7 @@ def _truth(study: Study, called: object) -> NDArray[np.bool_]:
 def _measure(study: Study, truth: NDArray[np.bool_], segmentation: Segmentation) -> _Measured:
     found = segmentation.mask
     missing = [sequence for sequence in SEQUENCES if sequence not in study.sequences]
-    measures = measure(truth, found, study.spacing).to_dict()
+    measures = measure(truth, found, study.steps).to_dict()
     row = {
         "name": study.name,
         "missing_sequences": ", ".join(missing) or "none",

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from braintumorseg._core.checks import wrong
+from braintumorseg._core.steps import SpacingLike, as_steps, in_plane, lengths_of, size_of
 from braintumorseg.findings.quality import assess_quality
 from braintumorseg.findings.records import Box, Findings, Hemisphere, Place, Region
 from braintumorseg.measures import Diameters, in_plane_diameters
 from braintumorseg.preprocessing.foreground import find_foreground
-from braintumorseg.study import Geometry, Segmentation, Spacing, Study
+from braintumorseg.study import Geometry, Segmentation, Study
 
 _TOUCHING = np.ones((3, 3, 3), bool)
 # Between these shares on the left, a tumour is of both hemispheres.
@@ -40,26 +41,26 @@ def measure_findings(study: Study, segmentation: Segmentation) -> Findings:
     if study.shape != segmentation.shape:
         msg = wrong("segmentation", f"on the study's grid {study.shape}", f"one of shape {segmentation.shape}")
         raise ValueError(msg)
-    mask, spacing, geometry = segmentation.mask, segmentation.spacing, segmentation.geometry
+    mask, steps, geometry = segmentation.mask, segmentation.steps, segmentation.geometry
     tumour = largest = area_mm2 = None
     area = 0
     lesions: list[Region] = []
     if mask.any():
         labels, _ = ndimage.label(mask, _TOUCHING)
         pieces = enumerate(ndimage.find_objects(labels), 1)
-        lesions = [_measure_region(labels[box] == label, box, spacing, geometry) for label, box in pieces]
+        lesions = [_measure_region(labels[box] == label, box, steps, geometry) for label, box in pieces]
         lesions.sort(key=lambda each: (-each.voxels, each.box))
         (whole,) = ndimage.find_objects(mask.astype(np.uint8))
-        tumour = _measure_region(mask[whole], whole, spacing, geometry)
+        tumour = _measure_region(mask[whole], whole, steps, geometry)
         areas = np.count_nonzero(mask, axis=(1, 2))
         largest = int(areas.argmax())
         area = int(areas[largest])
-        area_mm2 = None if spacing is None else area * spacing[1] * spacing[2]
+        area_mm2 = None if steps is None else area * size_of(in_plane(as_steps(steps, 3)))
     left = _left_share(study, mask, geometry)
     return Findings(
         name=segmentation.name,
         shape=segmentation.shape,
-        spacing=spacing,
+        spacing=segmentation.spacing,
         tumour=tumour,
         lesions=tuple(lesions),
         largest_slice=largest,
@@ -74,22 +75,22 @@ def measure_findings(study: Study, segmentation: Segmentation) -> Findings:
 
 
 def _measure_region(
-    region: NDArray[np.bool_], box: tuple[slice, ...], spacing: Spacing | None, geometry: Geometry | None
+    region: NDArray[np.bool_], box: tuple[slice, ...], steps: SpacingLike | None, geometry: Geometry | None
 ) -> Region:
     """Measure the true voxels of a piece cut out of the volume at ``box``."""
     start = np.array([side.start for side in box])
     voxels = int(np.count_nonzero(region))
     centroid = start + [float(places.mean()) for places in np.nonzero(region)]
-    diameters = in_plane_diameters(region, spacing)
+    diameters = in_plane_diameters(region, steps)
     assert diameters is not None  # a region holds a voxel
     return Region(
         voxels=voxels,
-        volume_ml=None if spacing is None else voxels * float(np.prod(spacing)) / 1000,
+        volume_ml=None if steps is None else voxels * size_of(as_steps(steps, 3)) / 1000,
         slices=int(region.any(axis=(1, 2)).sum()),
         centroid=_three(centroid),
         centroid_mm=None if geometry is None else _three((geometry.affine @ [*centroid, 1.0])[:3]),
         box=_box(box),
-        box_mm=None if spacing is None else _three(np.multiply(region.shape, spacing)),
+        box_mm=None if steps is None else _three(np.multiply(region.shape, lengths_of(as_steps(steps, 3)))),
         diameters=_moved(diameters, start),
     )
 

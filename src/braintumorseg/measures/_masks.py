@@ -1,8 +1,7 @@
-"""What the measures ask of their arguments: binary masks of one shape, and a spacing that fits them."""
+"""What the measures ask of masks: binary ones, of one shape."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,16 +36,3 @@ def as_masks(truth: NDArray[Any], prediction: NDArray[Any]) -> tuple[Mask, Mask]
         msg = wrong("prediction", f"of the truth's shape {truth.shape}", f"shape {prediction.shape}")
         raise ValueError(msg)
     return as_mask("truth", truth), as_mask("prediction", prediction)
-
-
-def as_spacing(spacing: Sequence[float], rank: int) -> NDArray[np.float64]:
-    """Return ``spacing`` as an array of ``rank`` lengths.
-
-    Raises:
-        ValueError: If it is not one finite length above 0 for each axis.
-    """
-    lengths = np.asarray(spacing, dtype=np.float64)
-    if lengths.shape != (rank,) or not (np.isfinite(lengths) & (lengths > 0)).all():
-        msg = wrong("spacing", f"{rank} lengths in mm above 0, one for each axis of the masks, or None", spacing)
-        raise ValueError(msg)
-    return lengths

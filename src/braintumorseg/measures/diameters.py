@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +12,8 @@ from scipy.spatial.distance import pdist, squareform
 
 from braintumorseg._core.checks import wrong
 from braintumorseg._core.optional import lazy
-from braintumorseg.measures._masks import as_mask, as_spacing
+from braintumorseg._core.steps import SpacingLike, as_steps, in_plane, place
+from braintumorseg.measures._masks import as_mask
 
 _contours = lazy("skimage.measure")
 
@@ -44,7 +44,7 @@ class Diameters:
     perpendicular_ends: tuple[Point, Point]
 
 
-def in_plane_diameters(mask: NDArray[Any], spacing: Sequence[float] | None = None) -> Diameters | None:
+def in_plane_diameters(mask: NDArray[Any], spacing: SpacingLike | None = None) -> Diameters | None:
     """Measure the longest diameter in the plane of the slices, and the longest one at a right angle to it.
 
     Every connected region of every slice (pixels that share a face, an edge or a corner) has a longest diameter; the longest
@@ -55,7 +55,8 @@ def in_plane_diameters(mask: NDArray[Any], spacing: Sequence[float] | None = Non
 
     Args:
         mask: Boolean array (or 0 and 1), ``(slices, height, width)``.
-        spacing: Voxel size in mm along (slice, row, column); with ``None`` lengths are in voxels.
+        spacing: Voxel size in mm along (slice, row, column), or the steps of a sheared grid (``Study.steps``); with ``None``
+            lengths are in voxels.
 
     Returns:
         Both diameters; ``None`` where the mask is empty.
@@ -76,16 +77,15 @@ def in_plane_diameters(mask: NDArray[Any], spacing: Sequence[float] | None = Non
     if mask.ndim != 3:
         msg = wrong("mask", "an array (slices, height, width)", f"shape {mask.shape}")
         raise ValueError(msg)
-    lengths = np.ones(3) if spacing is None else as_spacing(spacing, 3)
-    scale = lengths[1:]
+    steps = in_plane(as_steps(spacing, 3))
     best = 0.0
     found: tuple[int, NDArray[np.float64], NDArray[np.float64], tuple[int, int]] | None = None
     for index in map(int, np.flatnonzero(mask.any(axis=(1, 2)))):
         labels, _ = ndimage.label(mask[index], _NEIGHBOURS)
         for label, box in enumerate(ndimage.find_objects(labels), 1):
-            if np.hypot(*(scale * labels[box].shape)) <= best:  # no region is longer than its box
+            if _diagonal(labels[box].shape, steps) <= best:  # no region is longer than its box
                 continue
-            outline = _outline(labels[box] == label) * scale
+            outline = place(_outline(labels[box] == label), steps)
             distances = squareform(pdist(outline))
             if distances.max() > best:
                 best = float(distances.max())
@@ -95,7 +95,10 @@ def in_plane_diameters(mask: NDArray[Any], spacing: Sequence[float] | None = Non
         return None
     index, outline, ends_of_longest, corner = found
     across = _longest_across(outline, ends_of_longest)
-    first, second = ((ends / scale + corner).tolist() for ends in (ends_of_longest, across))
+    first, second = (
+        (place(ends, np.asarray(np.linalg.inv(steps), np.float64)) + corner).tolist()
+        for ends in (ends_of_longest, across)
+    )
     return Diameters(
         longest=best,
         perpendicular=float(np.linalg.norm(across[1] - across[0])),
@@ -104,6 +107,12 @@ def in_plane_diameters(mask: NDArray[Any], spacing: Sequence[float] | None = Non
         longest_ends=((first[0][0], first[0][1]), (first[1][0], first[1][1])),
         perpendicular_ends=((second[0][0], second[0][1]), (second[1][0], second[1][1])),
     )
+
+
+def _diagonal(shape: tuple[int, ...], steps: NDArray[np.float64]) -> float:
+    """Return the longer diagonal of a box of pixels."""
+    corners = place(np.array([[shape[0], shape[1]], [shape[0], -shape[1]]]), steps)
+    return float(np.hypot(*corners.T).max())
 
 
 def _outline(region: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_in, check_range
+from braintumorseg._core.steps import SpacingLike
 from braintumorseg.measures._masks import as_masks
 from braintumorseg.measures.lesions import LesionDetection, lesion_detection
 from braintumorseg.measures.overlap import dice, iou, precision, recall
@@ -75,7 +75,7 @@ class Measures:
 def measure(
     truth: NDArray[Any],
     prediction: NDArray[Any],
-    spacing: Sequence[float] | None = None,
+    spacing: SpacingLike | None = None,
     *,
     tolerance: float = 2.0,
     directions: Directions = "maximum",
@@ -87,8 +87,8 @@ def measure(
     Args:
         truth: Boolean array (or 0 and 1), ``(slices, height, width)``.
         prediction: Boolean array of the same shape.
-        spacing: Voxel size in mm along (slice, row, column). With ``None``, lengths and volumes are in voxels, and the
-            result says so.
+        spacing: Voxel size in mm along (slice, row, column), or the steps of a sheared grid (``Study.steps``). With ``None``,
+            lengths and volumes are in voxels, and the result says so.
         tolerance: The distance that surface Dice forgives, in mm (voxels where ``spacing`` is ``None``).
         directions: How HD95 joins its two directions, see :func:`hd95`.
         lesion_overlap: The share of a lesion that must be covered, see :func:`lesion_detection`.

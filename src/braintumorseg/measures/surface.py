@@ -9,7 +9,6 @@ as two flat faces.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from braintumorseg._core.checks import check_in, check_range
-from braintumorseg.measures._masks import Mask, as_masks, as_spacing
+from braintumorseg._core.steps import SpacingLike, as_steps, place
+from braintumorseg.measures._masks import Mask, as_masks
 
 Distances = NDArray[np.float64]
 Directions = Literal["maximum", "pooled"]
@@ -26,14 +26,15 @@ _ROUNDING = 1 + 1e-9  # three voxels of 0.1 mm are 0.30000000000000004 mm, and w
 
 
 def surface_distances(
-    truth: NDArray[Any], prediction: NDArray[Any], spacing: Sequence[float] | None = None
+    truth: NDArray[Any], prediction: NDArray[Any], spacing: SpacingLike | None = None
 ) -> tuple[Distances, Distances]:
     """Return how far each surface voxel of one mask is from the other mask's surface, in both directions.
 
     Args:
         truth: Boolean array (or 0 and 1), ``(slices, height, width)`` or of any other rank above 0.
         prediction: Boolean array of the same shape.
-        spacing: Voxel size in mm along each axis, (slice, row, column), or ``None``.
+        spacing: Voxel size in mm along each axis, (slice, row, column), the steps of a sheared grid (``Study.steps``), or
+            ``None``.
 
     Returns:
         Two float64 arrays of Euclidean distances between voxel centres, in mm (voxels where ``spacing`` is ``None``): one
@@ -50,8 +51,8 @@ def surface_distances(
         (array([1.]), array([1. , 1.5]))
     """
     truth, prediction = as_masks(truth, prediction)
-    lengths = np.ones(truth.ndim) if spacing is None else as_spacing(spacing, truth.ndim)
-    of_truth, of_prediction = _surface(truth) * lengths, _surface(prediction) * lengths
+    steps = as_steps(spacing, truth.ndim)
+    of_truth, of_prediction = place(_surface(truth), steps), place(_surface(prediction), steps)
     return _nearest(of_truth, of_prediction), _nearest(of_prediction, of_truth)
 
 
@@ -60,7 +61,7 @@ def surface_distances(
 def hd95(
     truth: NDArray[Any],
     prediction: NDArray[Any],
-    spacing: Sequence[float] | None = None,
+    spacing: SpacingLike | None = None,
     *,
     directions: Directions = "maximum",
     empty: float = 0.0,
@@ -78,7 +79,8 @@ def hd95(
     Args:
         truth: Boolean array (or 0 and 1), ``(slices, height, width)`` or of any other rank above 0.
         prediction: Boolean array of the same shape.
-        spacing: Voxel size in mm along each axis, (slice, row, column), or ``None``.
+        spacing: Voxel size in mm along each axis, (slice, row, column), the steps of a sheared grid (``Study.steps``), or
+            ``None``.
         directions: How the two directions become one number.
         empty: What it is if both are empty.
         missing: What it is if only one is. There is no such distance; infinity can't be averaged unseen, as NaN can. BraTS
@@ -109,7 +111,7 @@ def hd95(
 def assd(
     truth: NDArray[Any],
     prediction: NDArray[Any],
-    spacing: Sequence[float] | None = None,
+    spacing: SpacingLike | None = None,
     *,
     empty: float = 0.0,
     missing: float = math.inf,
@@ -122,7 +124,8 @@ def assd(
     Args:
         truth: Boolean array (or 0 and 1), ``(slices, height, width)`` or of any other rank above 0.
         prediction: Boolean array of the same shape.
-        spacing: Voxel size in mm along each axis, (slice, row, column), or ``None``.
+        spacing: Voxel size in mm along each axis, (slice, row, column), the steps of a sheared grid (``Study.steps``), or
+            ``None``.
         empty: What it is if both are empty.
         missing: What it is if only one is; see :func:`hd95`.
 
@@ -147,7 +150,7 @@ def assd(
 def surface_dice(
     truth: NDArray[Any],
     prediction: NDArray[Any],
-    spacing: Sequence[float] | None = None,
+    spacing: SpacingLike | None = None,
     *,
     tolerance: float,
     empty: float = 1.0,
@@ -160,7 +163,8 @@ def surface_dice(
     Args:
         truth: Boolean array (or 0 and 1), ``(slices, height, width)`` or of any other rank above 0.
         prediction: Boolean array of the same shape.
-        spacing: Voxel size in mm along each axis, (slice, row, column), or ``None``.
+        spacing: Voxel size in mm along each axis, (slice, row, column), the steps of a sheared grid (``Study.steps``), or
+            ``None``.
         tolerance: The distance that still counts as agreement, in mm (voxels where ``spacing`` is ``None``), at least 0;
             equality counts.
         empty: What it is if both are empty. If only one is, it is 0.

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg.measures._masks import as_mask, as_masks, as_spacing
+from braintumorseg._core.steps import SpacingLike, as_steps, size_of
+from braintumorseg.measures._masks import as_mask, as_masks
 
 
-def volume_ml(mask: NDArray[Any], spacing: Sequence[float]) -> float:
+def volume_ml(mask: NDArray[Any], spacing: SpacingLike) -> float:
     """Return the volume of a mask in millilitres.
 
     Args:
         mask: Boolean array (or 0 and 1), ``(slices, height, width)``.
-        spacing: Voxel size in mm along (slice, row, column).
+        spacing: Voxel size in mm along (slice, row, column), or the steps ``(3, 3)`` of a sheared grid: see ``Study.steps``.
 
     Raises:
         ValueError: If the mask holds other values than 0 and 1, or the spacing does not fit it.
@@ -29,16 +29,16 @@ def volume_ml(mask: NDArray[Any], spacing: Sequence[float]) -> float:
         5.0
     """
     mask = as_mask("mask", mask)
-    return int(np.count_nonzero(mask)) * float(np.prod(as_spacing(spacing, mask.ndim))) / 1000
+    return int(np.count_nonzero(mask)) * size_of(as_steps(spacing, mask.ndim)) / 1000
 
 
-def volume_difference(truth: NDArray[Any], prediction: NDArray[Any], spacing: Sequence[float] | None = None) -> float:
+def volume_difference(truth: NDArray[Any], prediction: NDArray[Any], spacing: SpacingLike | None = None) -> float:
     """Return by how much the prediction is larger than the truth; below 0 where it is smaller.
 
     Args:
         truth: Boolean array (or 0 and 1), ``(slices, height, width)``.
         prediction: Boolean array of the same shape.
-        spacing: Voxel size in mm along (slice, row, column), or ``None``.
+        spacing: Voxel size in mm along (slice, row, column), the steps of a sheared grid (``Study.steps``), or ``None``.
 
     Returns:
         Millilitres; a number of voxels where ``spacing`` is ``None``.
@@ -54,7 +54,7 @@ def volume_difference(truth: NDArray[Any], prediction: NDArray[Any], spacing: Se
     """
     truth, prediction = as_masks(truth, prediction)
     voxels = int(np.count_nonzero(prediction)) - int(np.count_nonzero(truth))
-    return float(voxels) if spacing is None else voxels * float(np.prod(as_spacing(spacing, truth.ndim))) / 1000
+    return float(voxels) if spacing is None else voxels * size_of(as_steps(spacing, truth.ndim)) / 1000
 
 
 def relative_volume_difference(truth: NDArray[Any], prediction: NDArray[Any]) -> float:

@@ -14,6 +14,7 @@ from braintumorseg._core.checks import wrong
 from braintumorseg._core.draw import trace
 from braintumorseg._core.files import check_free
 from braintumorseg._core.page import write_page
+from braintumorseg._core.steps import as_steps, in_plane, size_of
 from braintumorseg.findings.measuring import measure_findings
 from braintumorseg.findings.records import Findings
 from braintumorseg.inference.segmenter import Segmenter
@@ -110,7 +111,8 @@ def _show(study: Study, segmentation: Segmentation, findings: Findings) -> dict[
     sequence = "flair" if "flair" in study.sequences else study.sequences[0]
     areas = np.count_nonzero(segmentation.mask, axis=(1, 2))
     in_mm = study.spacing is not None
-    texts = [f"{area * row_mm * column_mm:.0f} mm²" if in_mm else f"{area} voxels" for area in areas]
+    pixel = size_of(in_plane(as_steps(study.steps, 3)))
+    texts = [f"{area * pixel:.0f} mm²" if in_mm else f"{area} voxels" for area in areas]
     maps = _maps(segmentation)
     return {
         "viewer": {

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import find_contours
 
+from braintumorseg._core.steps import Steps, place, size_of
+
 Points = NDArray[np.float64]
 
 
-def outer_contour(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> tuple[Points, Points]:
+def outer_contour(mask: NDArray[np.bool_], steps: Steps) -> tuple[Points, Points]:
     """Return the outer contour of a slice's largest component, and the component's centroid.
 
     The contour runs half-way between the centres of voxels inside and outside, and is given by points at even distances, about
@@ -18,19 +20,19 @@ def outer_contour(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> tupl
 
     Args:
         mask: Boolean array ``(height, width)`` with at least one voxel; voxels that touch by a corner belong together.
-        spacing: Array ``(2,)``, voxel size along (row, column).
+        steps: Array ``(2, 2)``, steps along (row, column) as columns, in the plane's own coordinates.
 
     Returns:
-        Float64 arrays ``(points, 2)``, in order around the component, and ``(2,)``; in the unit of the spacing.
+        Float64 arrays ``(points, 2)``, in order around the component, and ``(2,)``; in the unit of the steps.
     """
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     largest = labels == np.bincount(labels[mask]).argmax()
-    centroid = np.argwhere(largest).mean(axis=0) * spacing
+    centroid = place(np.argwhere(largest).mean(axis=0), steps)
     lines = find_contours(np.pad(largest, 1).astype(np.float64), 0.5, fully_connected="high")
     # Holes have contours of their own, and shorter ones.
-    line = (max(lines, key=_length) - 1) * spacing
+    line = place(max(lines, key=_length) - 1, steps)
     along = np.concatenate([[0.0], np.linalg.norm(np.diff(line, axis=0), axis=1).cumsum()])
-    count = max(round(along[-1] / float(np.sqrt(np.prod(spacing)))), 8)
+    count = max(round(along[-1] / float(np.sqrt(size_of(steps)))), 8)
     even = np.linspace(0, along[-1], count, endpoint=False)
     return np.stack([np.interp(even, along, line[:, axis]) for axis in (0, 1)], axis=1), centroid
 

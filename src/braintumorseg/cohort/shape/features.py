@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from scipy.spatial.distance import pdist
 from skimage.measure import marching_cubes
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
+from braintumorseg._core.steps import SpacingLike, Steps, as_steps, in_plane, is_straight, lengths_of, place, size_of
 from braintumorseg.cohort.shape.contour import angular_standard_deviation, margin_fluctuation, outer_contour, polar
 from braintumorseg.cohort.shape.ellipsoid import enclosing_ellipsoid
-from braintumorseg.measures._masks import Mask, as_mask, as_spacing
+from braintumorseg.measures._masks import Mask, as_mask
 from braintumorseg.measures.diameters import in_plane_diameters
 
 IN_SPACE = (
@@ -46,7 +46,7 @@ _SMALLEST_SLICE = 20  # voxels: what has fewer has hardly a margin
 
 def shape_features(
     mask: NDArray[Any],
-    spacing: Sequence[float] | None = None,
+    spacing: SpacingLike | None = None,
     *,
     smoothing: float = 0.1,
     bins: int = 10,
@@ -61,10 +61,10 @@ def shape_features(
 
     Args:
         mask: Boolean array (or 0 and 1), ``(slices, height, width)``, or one slice ``(height, width)``.
-        spacing: Voxel size in mm along (slice, row, column), or along (row, column) for one slice. Where it is ``None``, voxels
-            are taken as cubes of length 1: ``bevr``, ``bear`` and ``solidity`` are right all the same, as they do not
-            depend on the spacing, and the features of the slice are where pixels are square. The other features of
-            thick slices then mean little.
+        spacing: Voxel size in mm along (slice, row, column), or along (row, column) for one slice; or the steps of a sheared
+            grid (``Study.steps``). Where it is ``None``, voxels are taken as cubes of length 1: ``bevr``, ``bear`` and
+            ``solidity`` are right all the same, as they do not depend on the spacing, and the features of the slice are
+            where pixels are square. The other features of thick slices then mean little.
         smoothing: Length of the running mean of ``margin_fluctuation``, as a share of the contour; above 0, below 1.
         bins: Sectors of ``angular_standard_deviation``.
         largest_component: Whether to measure the largest component alone (26 neighbours), and not all foci together.
@@ -109,7 +109,8 @@ def shape_features(
         >>> print(f"{features['bevr']:.2f} {features['margin_fluctuation']:.2f} {features['volume']:.1f}")
         1.00 0.01 17.1
     """
-    mask, lengths = _as_volume(mask, spacing)
+    mask, steps = _as_volume(mask, spacing)
+    plane = in_plane(steps)
     check_range("smoothing", smoothing, 0, 1, low_open=True, high_open=True)
     check_integer("bins", bins, 2)
     if not mask.any():
@@ -121,43 +122,53 @@ def shape_features(
     chosen = int(areas.argmax())
     millilitre = 1 if spacing is None else 1000
     values = {
-        **_in_space(mask, lengths),
-        "volume": int(areas.sum()) * float(lengths.prod()) / millilitre,
-        **_in_slice(mask[chosen], lengths[1:], smoothing, bins),
-        **_over_slices(mask, lengths[1:], areas, smoothing, bins),
+        **_in_space(mask, steps),
+        "volume": int(areas.sum()) * size_of(steps) / millilitre,
+        **_in_slice(mask[chosen], plane, smoothing, bins),
+        **_over_slices(mask, plane, areas, smoothing, bins),
     }
     return {name: values[name] for name in FEATURES} | {"slice": float(chosen)}
 
 
-def _as_volume(mask: NDArray[Any], spacing: Sequence[float] | None) -> tuple[Mask, NDArray[np.float64]]:
+def _as_volume(mask: NDArray[Any], spacing: SpacingLike | None) -> tuple[Mask, Steps]:
     mask = as_mask("mask", mask)
     if mask.ndim not in (2, 3):
         msg = wrong("mask", "an array (slices, height, width) or (height, width)", f"shape {mask.shape}")
         raise ValueError(msg)
-    lengths = np.ones(mask.ndim) if spacing is None else as_spacing(spacing, mask.ndim)
-    return (mask, lengths) if mask.ndim == 3 else (mask[None], np.concatenate([[1.0], lengths]))
+    steps = np.eye(3)
+    steps[3 - mask.ndim :, 3 - mask.ndim :] = as_steps(spacing, mask.ndim)
+    return (mask if mask.ndim == 3 else mask[None]), steps
 
 
-def _in_space(mask: Mask, lengths: NDArray[np.float64]) -> dict[str, float]:
+def _upright(plane: Steps) -> Steps:
+    """Return the steps of a volume whose slices are this plane."""
+    steps = np.eye(3)
+    steps[1:, 1:] = plane
+    return steps
+
+
+def _in_space(mask: Mask, steps: Steps) -> dict[str, float]:
     """Return the features that need three dimensions."""
     touched = np.argwhere(mask)
     if len(np.unique(touched[:, 0])) == 1:
         return dict.fromkeys(IN_SPACE, math.nan)
     box = tuple(slice(low, high + 1) for low, high in zip(touched.min(axis=0), touched.max(axis=0), strict=True))
     mask = np.pad(mask[box], 1)
-    corners, triangles, _, _ = marching_cubes(
-        mask.astype(np.float32), 0.5, spacing=tuple(lengths), allow_degenerate=False
-    )
+    straight = is_straight(steps)
+    lengths = tuple(lengths_of(steps)) if straight else (1.0, 1.0, 1.0)
+    corners, triangles, _, _ = marching_cubes(mask.astype(np.float32), 0.5, spacing=lengths, allow_degenerate=False)
+    if not straight:
+        corners = place(corners, steps)
     edges = corners[triangles].astype(np.float64)
     crosses = np.cross(edges[:, 1] - edges[:, 0], edges[:, 2] - edges[:, 0])
     surface = float(np.linalg.norm(crosses, axis=1).sum() / 2)
     # The middle as the origin keeps the sum of signed volumes from losing digits.
     within = abs(float(((edges - edges.mean(axis=(0, 1)))[:, 0] * crosses).sum())) / 6
     hull = ConvexHull(corners.astype(np.float64))
-    spread = np.linalg.eigvalsh(np.cov(touched * lengths, rowvar=False, bias=True) + np.diag(lengths**2 / 12))
-    volume = len(touched) * float(lengths.prod())
+    spread = np.linalg.eigvalsh(np.cov(place(touched, steps), rowvar=False, bias=True) + steps @ steps.T / 12)
+    volume = len(touched) * size_of(steps)
     return {
-        "bevr": _bounding_ratio(np.argwhere(mask & ~ndimage.binary_erosion(mask)) * lengths, volume),
+        "bevr": _bounding_ratio(place(np.argwhere(mask & ~ndimage.binary_erosion(mask)), steps), volume),
         "sphericity": math.pi ** (1 / 3) * (6 * within) ** (2 / 3) / surface,
         "elongation": math.sqrt(spread[1] / spread[2]),
         "flatness": math.sqrt(spread[0] / spread[2]),
@@ -167,18 +178,18 @@ def _in_space(mask: Mask, lengths: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def _in_slice(mask: Mask, lengths: NDArray[np.float64], smoothing: float, bins: int) -> dict[str, float]:
+def _in_slice(mask: Mask, plane: Steps, smoothing: float, bins: int) -> dict[str, float]:
     """Return the features of one slice, which holds a voxel."""
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels[mask])
     largest = labels == sizes.argmax()
-    contour, centroid = outer_contour(largest, lengths)
+    contour, centroid = outer_contour(largest, plane)
     radii, angles = polar(contour, centroid)
-    pixel = float(lengths.prod())
-    diameters = in_plane_diameters(largest[None], (1.0, *lengths))
+    pixel = size_of(plane)
+    diameters = in_plane_diameters(largest[None], _upright(plane))
     assert diameters is not None
     return {
-        "bear": _bounding_ratio(np.argwhere(largest) * lengths, int(sizes.max()) * pixel),
+        "bear": _bounding_ratio(place(np.argwhere(largest), plane), int(sizes.max()) * pixel),
         "margin_fluctuation": margin_fluctuation(radii, smoothing),
         "angular_standard_deviation": angular_standard_deviation(radii, angles, bins),
         "slice_longest_diameter": diameters.longest,
@@ -187,16 +198,14 @@ def _in_slice(mask: Mask, lengths: NDArray[np.float64], smoothing: float, bins: 
     }
 
 
-def _over_slices(
-    mask: Mask, lengths: NDArray[np.float64], areas: NDArray[np.int_], smoothing: float, bins: int
-) -> dict[str, float]:
+def _over_slices(mask: Mask, plane: Steps, areas: NDArray[np.int_], smoothing: float, bins: int) -> dict[str, float]:
     """Return the means over slices, weighted by area; NaN where all slices are too small."""
     slices = np.flatnonzero(areas >= _SMALLEST_SLICE)
     if not len(slices):
         return dict.fromkeys(OVER_SLICES, math.nan)
     values = []
     for index in slices:
-        radii, angles = polar(*outer_contour(mask[index], lengths))
+        radii, angles = polar(*outer_contour(mask[index], plane))
         values.append((margin_fluctuation(radii, smoothing), angular_standard_deviation(radii, angles, bins)))
     means = np.average(values, axis=0, weights=areas[slices])
     return dict(zip(OVER_SLICES, map(float, means), strict=True))

@@ -37,5 +37,5 @@ def shape_table(studies: Iterable[Study | Segmentation], **options: Any) -> pd.D
         if study.mask is None or study.name in rows:
             msg = wrong("studies", "studies with masks, each of another name", f"{study.name!r}, without or twice")
             raise ValueError(msg)
-        rows[study.name] = shape_features(study.mask, study.spacing, **options)
+        rows[study.name] = shape_features(study.mask, study.steps, **options)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
