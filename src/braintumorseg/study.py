@@ -162,7 +162,16 @@ class Study:
         if volume.ndim != 4 or 0 in volume.shape or volume.shape[-1] != len(self.sequences):
             channels = f"{len(self.sequences)} ({', '.join(self.sequences)})"
             allowed = f"an array (slices, height, width, sequences) of {channels} sequences"
-            msg = wrong("volume", allowed, f"shape {volume.shape}")
+            msg = wrong("volume", allowed, f"shape {volume.shape}{_advice(volume.shape, len(self.sequences))}")
+            raise ValueError(msg)
+        if self.spacing is None and self.geometry is None and self.slice_names is None and _is_turned(self.shape):
+            msg = wrong(
+                "volume",
+                "an array (slices, height, width, sequences)",
+                f"shape {volume.shape}, which looks like nibabel's order (height, width, slices, sequences); "
+                "np.moveaxis(volume, 2, 0) puts slices first, read_study reads the file itself, and spacing= (slice, row, "
+                "column) takes the axes as they are",
+            )
             raise ValueError(msg)
         if volume.dtype.kind not in "buif":
             msg = wrong("volume", "an array of real numbers", f"dtype {volume.dtype}")
@@ -340,6 +349,25 @@ def _steps(record: Study | Segmentation) -> Spacing | NDArray[np.float64] | None
 def _set(record: Study | Segmentation, **values: object) -> None:
     for name, value in values.items():
         object.__setattr__(record, name, value)
+
+
+def _advice(shape: tuple[int, ...], sequences: int) -> str:
+    """Return what to do with a volume whose axes are others, as far as its shape tells."""
+    if len(shape) == 4 and shape[1] == sequences:
+        return "; if channels come second, np.moveaxis(volume, 1, -1) puts them last"
+    if len(shape) == 4 and shape[0] == sequences:
+        return "; if channels come first, np.moveaxis(volume, 0, -1) puts them last"
+    if len(shape) == 3 and sequences == 1:
+        return "; volume[..., None] adds the axis of sequences"
+    if len(shape) == 3 and shape[-1] == sequences:
+        return "; volume[None] adds the axis of slices"
+    return ""
+
+
+def _is_turned(shape: tuple[int, int, int]) -> bool:
+    """Tell whether a grid can hardly be (slices, height, width): its last axis is the short one of an image's stack."""
+    first, second, last = shape
+    return last < min(first, second) and (first == second or 2 * last <= min(first, second))
 
 
 def _frozen(array: NDArray[Any], dtype: Any) -> NDArray[Any]:

@@ -68,9 +68,17 @@ def test_one_slice_may_come_without_an_axis_of_slices(segmenter, phantom):
     assert "one slice only" in result.notes[0]
 
 
+def test_an_image_of_nibabel_is_predicted_where_it_lies(segmenter, phantom):
+    image = nib.Nifti1Image(phantom.sequence("flair").transpose(2, 1, 0), np.diag([-1.0, -1.0, 5.0, 1.0]))
+    by_image, by_array = segmenter.predict(image), segmenter.predict(phantom.sequence("flair"), sequence="flair")
+    np.testing.assert_array_equal(by_image.geometry.file_affine, image.affine)
+    np.testing.assert_allclose(by_image.probabilities, by_array.probabilities, atol=1e-4)
+
+
 def test_more_than_three_channels_or_axes_are_named(segmenter):
     message = (
-        r"study must be a Study, a path, or an array \(\[slices,\] height, width, 3\) of t1, flair, t1ce; got an array"
+        r"study must be a Study, a path, an image of nibabel, or an array \(slices, height, width, 3\) or \(height, width, 3\) "
+        r"of t1, flair, t1ce; got an array"
     )
     for shape in [(4, 32, 32), (2, 32, 32, 4), (1, 2, 32, 32, 3)]:
         with pytest.raises(ValueError, match=message):

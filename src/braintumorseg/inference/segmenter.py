@@ -28,6 +28,7 @@ from braintumorseg.study import Segmentation, Study
 
 if TYPE_CHECKING:
     import keras
+    from nibabel.spatialimages import SpatialImage
 
     from braintumorseg.inference.slice_classifier import SliceClassifier
 
@@ -103,8 +104,9 @@ class Segmenter:
 
     def predict(
         self,
-        study: Study | str | PathLike[str] | NDArray[Any],
+        study: Study | str | PathLike[str] | SpatialImage | NDArray[Any],
         *,
+        sequence: str | None = None,
         tta: bool = False,
         uncertainty: bool = False,
         batch_size: int = 8,
@@ -114,8 +116,10 @@ class Segmenter:
         """Find the tumour.
 
         Args:
-            study: A ``Study``, a path that ``read_study`` takes, or an array ``(slices, height, width, 3)`` or
-                ``(height, width, 3)`` with the sequences pre-contrast, FLAIR and post-contrast.
+            study: A ``Study``; a path that ``read_study`` takes; an image of nibabel, which keeps its affine; or an array
+                ``(slices, height, width, 3)`` or ``(height, width, 3)`` with the sequences pre-contrast, FLAIR and
+                post-contrast. With ``sequence``, an array is ``(slices, height, width)`` or ``(height, width)``.
+            sequence: The one sequence that an array or an image holds, such as ``"flair"``.
             tta: Test-time augmentation: whether to predict each slice's left-right mirror image too, and take the mean of
                 both. It takes twice the time for a little more Dice. Figures of presets are measured without it unless they
                 say so.
@@ -134,14 +138,14 @@ class Segmenter:
 
         Raises:
             DataError: If the path can't be read as a study, or the study lacks the FLAIR.
-            ValueError: If an array has another shape, or holds NaN or infinite values; if the model has several classes; if
-                the engine can't run the model, or not in this precision.
+            ValueError: If an array has another shape, may be in nibabel's order, or holds NaN or infinite values; if the model
+                has several classes; if the engine can't run the model, or not in this precision.
             ImportError: If the engine is not installed.
         """
         prediction = self.prediction(
             tta=tta, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
         )
-        study = as_study(study)
+        study = as_study(study, sequence=sequence)
         prepared = prediction.prepare(study)
         return prediction.finish(study, prepared, prediction.compute(prepared))
 

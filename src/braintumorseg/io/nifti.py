@@ -35,7 +35,18 @@ def is_nifti(path: Path) -> bool:
 
 def read_file(path: Path, sequences: Sequence[str | None] | None, name: str | None) -> Study:
     """Read a 3-D or 4-D file; see ``read_study``."""
-    data, geometry, notes = _load(path)
+    return _study(path, *_load(path), sequences, name)
+
+
+def _study(
+    path: Path,
+    data: NDArray[np.float32],
+    geometry: Geometry,
+    notes: tuple[str, ...],
+    sequences: Sequence[str | None] | None,
+    name: str | None,
+) -> Study:
+    """Make a study of values ``(i, j, k, sequences)``."""
     if sequences is None:
         sequences = _default_sequences(path, data.shape[3])
     if len(sequences) != data.shape[3]:
@@ -47,6 +58,28 @@ def read_file(path: Path, sequences: Sequence[str | None] | None, name: str | No
         data = data[..., kept]
     known = tuple(each for each in sequences if each is not None)
     return Study(geometry.to_volume(data), known, name=name or stem(path), geometry=geometry, notes=notes)
+
+
+def is_image(source: object) -> bool:
+    """Tell whether this is an image of nibabel, which need not be installed, or imported, to be asked."""
+    return hasattr(source, "affine") and hasattr(source, "dataobj") and hasattr(source, "header")
+
+
+def study_of_image(image: Any, sequences: Sequence[str] | None = None) -> Study:
+    """Make a study of an image that nibabel holds, with its affine; it is named by its file where it has one.
+
+    Raises:
+        DataError: If it is no volume of real numbers that lies in the world, or has other sequences.
+    """
+    file = image.get_filename()
+    path = Path(file) if file else Path("image")
+    _check_values(path, image)
+    try:
+        data = _read_values(image)
+    except Exception as error:  # the file that it reads from may be damaged, or gone
+        msg = f"{path}: its values can't be read ({' '.join(str(error).split())})"
+        raise DataError(msg) from error
+    return _study(path, data, _geometry(path, image, data.shape[:3]), _notes(image), sequences, None)
 
 
 def read_volume(path: Path) -> Volume:
@@ -151,6 +184,18 @@ def _check_header(path: Path, image: Any) -> int:
     if not isinstance(image, nib.Nifti1Image):
         msg = f"{path}: is a {type(image).__name__}; expected a single NIfTI file"
         raise DataError(msg)
+    claimed = _check_values(path, image)
+    held = path.stat().st_size * (_DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1)
+    if claimed > held:
+        msg = (
+            f"{path}: is truncated: its header claims {claimed} bytes of shape {image.shape}; the file can't hold them"
+        )
+        raise DataError(msg)
+    return claimed
+
+
+def _check_values(path: Path, image: Any) -> int:
+    """Refuse values that are no volume of real numbers; return their bytes."""
     shape = tuple(int(length) for length in image.shape)
     if len(shape) not in (2, 3, 4) or min(shape) < 1:
         msg = f"{path}: has shape {shape}; expected 3 axes, or 4 with the sequences last, or 2 of one slice"
@@ -158,7 +203,7 @@ def _check_header(path: Path, image: Any) -> int:
     if image.get_data_dtype().kind not in "iuf":
         msg = f"{path}: holds {image.get_data_dtype()}; expected real numbers"
         raise DataError(msg)
-    unit = image.header.get_xyzt_units()[0]
+    unit = image.header.get_xyzt_units()[0] if isinstance(image.header, nib.Nifti1Header) else "mm"
     if unit not in ("mm", "unknown"):
         msg = f"{path}: has lengths in {unit}; expected mm"
         raise DataError(msg)
@@ -167,10 +212,6 @@ def _check_header(path: Path, image: Any) -> int:
         msg = f"{path}: claims {values} values of shape {shape}; expected at most {_LARGEST}"
         raise DataError(msg)
     claimed: int = values * image.get_data_dtype().itemsize
-    held = path.stat().st_size * (_DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1)
-    if claimed > held:
-        msg = f"{path}: is truncated: its header claims {claimed} bytes of shape {shape}; the file can't hold them"
-        raise DataError(msg)
     return claimed
 
 
@@ -205,15 +246,18 @@ def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
 
 
 def _geometry(path: Path, image: Any, shape: tuple[int, ...]) -> Geometry:
-    affine = np.asarray(image.affine, np.float64)
+    affine = np.asarray(np.full((4, 4), np.nan) if image.affine is None else image.affine, np.float64)
     if not is_usable(affine):
         msg = f"{path}: its affine is singular or not finite; expected one that places voxels in mm"
         raise DataError(msg)
     first, second, third = shape
-    return turned(affine, (first, second, third), header=bytes(image.header.binaryblock))
+    header = bytes(image.header.binaryblock) if isinstance(image.header, nib.Nifti1Header) else None
+    return turned(affine, (first, second, third), header=header)
 
 
 def _notes(image: Any) -> tuple[str, ...]:
+    if not isinstance(image.header, nib.Nifti1Header):
+        return ()
     if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
         return ("states no orientation (sform and qform codes are 0); read as left, anterior, superior",)
     return ()
