@@ -89,6 +89,8 @@ def export(
                 "multiple": multiple,
                 "largest_difference_from_keras": difference,
             }
+            if format == "openvino":  # a file of OpenVINO can't state what it is computed in: whoever compiles it does
+                described["compile_with"] = _openvino.EXACT
             (Path(scratch) / beside.name).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
             for target in targets:
                 if target.is_dir():
@@ -133,7 +135,7 @@ def _write_openvino(path: Path, network: Network, precision: Precision, model: k
     openvino = require("openvino", "export")
     openvino.save_model(_openvino.build(network, precision), path, compress_to_fp16=False)
     read = openvino.Core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
-    compiled = openvino.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.compile_model(read, "CPU", _openvino.EXACT)
     return lambda images: np.array(compiled(np.ascontiguousarray(images))[0])
 
 

@@ -16,6 +16,8 @@ from braintumorseg.runtimes.padding import pad
 from braintumorseg.runtimes.quantization import LEVELS, quantize_kernel
 
 INPUT, OUTPUT = "images", "probabilities"
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+"""What a network is compiled with; without it, CPUs that have bfloat16 compute in that."""
 
 
 class Runner:
@@ -58,8 +60,7 @@ class Runner:
             if (height, width) not in self._compiled:
                 model = self._model.clone()
                 model.reshape([1, height, width, self._network.channels])
-                # Without the hint, CPUs that have bfloat16 compute in that.
-                options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+                options = {**EXACT, "PERFORMANCE_HINT": "THROUGHPUT"}
                 self._compiled[height, width] = openvino.Core().compile_model(model, "CPU", options)
             return self._compiled[height, width]
 

@@ -18,6 +18,7 @@ from braintumorseg._core.checks import DataError
 from braintumorseg._core.optional import lazy, require
 from braintumorseg.io.dicom.containers import DEFLATE_RATIO, LARGEST_FILE, Entry, file_entry, is_dicom, opened
 from braintumorseg.io.dicom.contrasts import Recognition, recognize_all
+from braintumorseg.io.dicom.pixels import pixel_values
 from braintumorseg.io.dicom.series import Frame, Series, gather
 from braintumorseg.io.dicom.stacking import Stack, stack
 from braintumorseg.io.grids.combining import Volume, combine
@@ -383,7 +384,7 @@ def _decode(entry: Entry, shape: tuple[int, int]) -> NDArray[Any]:
         msg = f"{entry.name}: claims {claimed} values; expected what its {held} bytes can hold"
         raise DataError(msg)
     try:
-        pixels = np.asarray(pydicom.pixels.pixel_array(image))
+        pixels = pixel_values(image)
     except Exception as error:  # damaged bytes make decoders raise anything
         msg = f"{entry.name}: its image can't be decoded ({' '.join(str(error).split())})"
         raise DataError(msg) from error
