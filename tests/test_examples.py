@@ -81,7 +81,7 @@ def test_cross_validate(example, tmp_path):
 
 def test_compare_losses(example):
     said = example("compare_losses.py", "--smoke", "-o", "losses")
-    assert "cross_entropy minus dice: mean difference" in said
+    assert "cross_entropy (float32) minus dice (float32): mean difference" in said
 
 
 def test_custom_architecture(example, tmp_path):

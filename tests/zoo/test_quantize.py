@@ -254,4 +254,4 @@ def test_quantization_that_does_not_fit_is_refused(quantized, tmp_path, place, a
 
 
 def test_command_needs_a_preset_and_patients(tmp_path):
-    assert "is not the folder of a preset" in run("quantize", tmp_path, "--data", tmp_path).stderr
+    assert "is not the folder of a preset" in run("quantize", "--preset", tmp_path, "--data", tmp_path).stderr
