@@ -132,6 +132,8 @@ def _check_shapes(y_true: tuple[int | None, ...], y_pred: tuple[int | None, ...]
     )
     if not fits:
         advice = "write mask[..., None] to add the axis of classes, one-hot for several"
+        if len(y_true) == len(y_pred) > 2 and (*y_true[2:], y_true[1]) == tuple(y_pred[1:]):
+            advice = "classes come last, whatever Keras's image_data_format is: np.moveaxis(mask, 1, -1)"
         msg = wrong("y_true", f"of y_pred's shape {tuple(y_pred)} ({advice})", f"shape {tuple(y_true)}")
         raise ValueError(msg)
     if len(y_pred) < 3:

@@ -9,11 +9,14 @@ import keras
 from braintumorseg._core.checks import wrong
 from braintumorseg.models.graph import EPSILON, Graph, Node
 
+LAST = "channels_last"
+"""Where the channels of images are, stated in each layer: Keras's configuration may say otherwise."""
+
 
 def build(graph: Graph, name: str) -> keras.Model:
     """Return a Keras model of these layers, its weights drawn anew."""
     images = keras.Input((*graph.size, graph.channels), name=graph.nodes[0].name)
-    return _checking_sizes(keras.Model(images, lay(graph, images), name=name), graph.multiple)
+    return _checking_sizes(keras.Model(images, lay(graph, images), name=name), graph.multiple, graph.channels)
 
 
 def lay(graph: Graph, images: Any) -> Any:
@@ -30,18 +33,19 @@ def _layer(node: Node, multiple: int) -> keras.layers.Layer:
     match node.kind:
         case "conv" if settings["bias"]:
             # The head stays in float32 under mixed precision: half floats can't tell probabilities near 1 apart.
-            return keras.layers.Conv2D(node.channels, settings["size"], dtype="float32", name=name)
+            return keras.layers.Conv2D(node.channels, settings["size"], data_format=LAST, dtype="float32", name=name)
         case "conv":
             return keras.layers.Conv2D(
                 node.channels,
                 settings["size"],
                 padding="same",
+                data_format=LAST,
                 use_bias=False,
                 kernel_initializer="he_normal",
                 name=name,
             )
         case "up_conv":
-            return keras.layers.Conv2DTranspose(node.channels, 2, strides=2, name=name)
+            return keras.layers.Conv2DTranspose(node.channels, 2, strides=2, data_format=LAST, name=name)
         case "batch_norm":
             return keras.layers.BatchNormalization(epsilon=EPSILON, name=name)
         case "group_norm":
@@ -49,9 +53,9 @@ def _layer(node: Node, multiple: int) -> keras.layers.Layer:
         case "relu":
             return keras.layers.ReLU(name=name)
         case "max_pool":
-            return keras.layers.MaxPooling2D(name=name)
+            return keras.layers.MaxPooling2D(data_format=LAST, name=name)
         case "dropout":
-            return keras.layers.SpatialDropout2D(settings["rate"], name=name)
+            return keras.layers.SpatialDropout2D(settings["rate"], data_format=LAST, name=name)
         case "concat":
             # Frameworks print the layer's name when shapes do not fit, also once the model is saved and loaded elsewhere.
             return keras.layers.Concatenate(name=f"{name}_needs_height_and_width_in_multiples_of_{multiple}")
@@ -63,14 +67,21 @@ def _layer(node: Node, multiple: int) -> keras.layers.Layer:
     raise ValueError(msg)
 
 
-def _checking_sizes(model: keras.Model, multiple: int) -> keras.Model:
-    """Make the model refuse sizes that it can't halve in words, before a layer deep inside fails on shapes.
+def _checking_sizes(model: keras.Model, multiple: int, channels: int) -> keras.Model:
+    """Make the model refuse channels that come first, and sizes that it can't halve, in words.
+
+    A layer deep inside would fail on shapes instead.
 
     The instance is changed, not its class: a subclass of ``keras.Model`` would not open in plain Keras.
     """
     call = model.call
 
     def checked(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if inputs.shape[1] == channels != inputs.shape[-1]:
+            allowed = f"(batch, height, width, {channels}), whatever Keras's image_data_format is"
+            got = f"{tuple(inputs.shape)}; if channels come first, np.moveaxis(images, 1, -1) puts them last"
+            msg = wrong("images", allowed, got)
+            raise ValueError(msg)
         height, width = inputs.shape[1:3]
         if any(side is not None and side % multiple for side in (height, width)):
             msg = wrong("images", f"of height and width in multiples of {multiple} (pad them)", f"{height} x {width}")

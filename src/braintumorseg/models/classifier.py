@@ -8,9 +8,9 @@ from typing import Any, Literal
 import keras
 
 from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
-from braintumorseg.models.build import lay
+from braintumorseg.models.build import LAST, lay
 from braintumorseg.models.resnet import residual_network
-from braintumorseg.models.topology import Normalization, arguments_of, residual_encoder
+from braintumorseg.models.topology import Normalization, arguments_of, check_channels_last, residual_encoder
 
 Backbone = Literal["encoder", "resnet18", "resnet50"]
 
@@ -64,6 +64,7 @@ def build_classifier(
     check_range("dropout", dropout, 0, 1, high_open=True)
     check_in("normalization", normalization, ("batch", "group"))
     shape = tuple(input_shape)
+    check_channels_last(shape)
     if len(shape) != 3 or shape[2] is None:
         msg = wrong("input_shape", "(height, width, channels), height and width None for any", shape)
         raise ValueError(msg)
@@ -77,8 +78,8 @@ def build_classifier(
         features = residual_network(images, int(backbone.removeprefix("resnet")))
     pooled = keras.layers.Concatenate(name="pooled")(
         [
-            keras.layers.GlobalMaxPooling2D(name="pooled_maximum")(features),
-            keras.layers.GlobalAveragePooling2D(name="pooled_mean")(features),
+            keras.layers.GlobalMaxPooling2D(data_format=LAST, name="pooled_maximum")(features),
+            keras.layers.GlobalAveragePooling2D(data_format=LAST, name="pooled_mean")(features),
         ]
     )
     if dropout:

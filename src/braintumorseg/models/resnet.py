@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from braintumorseg.models.build import LAST
+
 STAGES = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 """Blocks of each stage, by depth."""
 
@@ -21,7 +23,7 @@ def residual_network(images: Any, depth: int) -> Any:
     """
     features = _convolution(images, 64, 7, 2, "stem_conv")
     features = keras.layers.ReLU(name="stem_relu")(keras.layers.BatchNormalization(name="stem_norm")(features))
-    features = keras.layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(features)
+    features = keras.layers.MaxPooling2D(3, 2, padding="same", data_format=LAST, name="stem_pool")(features)
     for stage, (width, blocks) in enumerate(zip(_WIDTHS, STAGES[depth], strict=True), start=1):
         for block in range(1, blocks + 1):
             stride = 2 if stage > 1 and block == 1 else 1
@@ -51,5 +53,12 @@ def _block(features: Any, width: int, stride: int, bottleneck: bool, name: str) 
 
 def _convolution(features: Any, channels: int, size: int, stride: int, name: str) -> Any:
     return keras.layers.Conv2D(
-        channels, size, stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+        channels,
+        size,
+        stride,
+        padding="same",
+        data_format=LAST,
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
     )(features)

@@ -17,6 +17,7 @@ from braintumorseg.models.graph import Graph, Kind, Node
 Normalization = Literal["batch", "group"]
 Activation = Literal["sigmoid", "softmax"] | None
 
+_MOST_SEQUENCES = 4  # of a study; no image is that low
 _FIRST_OF_BLOCK = re.compile(r"(encoder_\d+|bottleneck)_conv_1")
 
 
@@ -180,8 +181,22 @@ def _convolution(
     return draw.add("group_norm", norm, x, groups=math.gcd(8, filters))
 
 
+def check_channels_last(shape: tuple[int | None, ...]) -> None:
+    """Refuse the shape of an image that can only be (channels, height, width), of which another network would be built.
+
+    Raises:
+        ValueError: If the first length is a number of sequences, and no image's height.
+    """
+    sequences, *sides = (side if isinstance(side, int) else None for side in shape)
+    if sequences in range(1, _MOST_SEQUENCES + 1) and all(side is None or side > _MOST_SEQUENCES for side in sides):
+        allowed = "(height, width, channels), whatever Keras's image_data_format is"
+        msg = wrong("input_shape", allowed, f"{shape}, whose channels come first")
+        raise ValueError(msg)
+
+
 def _checked_shape(input_shape: Sequence[int | None], depth: int) -> tuple[int | None, ...]:
     shape = tuple(input_shape)
+    check_channels_last(shape)
     known = [side for side in shape[:2] if side is not None]
     if len(shape) != 3 or shape[2] is None or any(not isinstance(side, int) or side < 1 for side in (*known, shape[2])):
         msg = wrong("input_shape", "(height, width, channels), height and width None for any", shape)
