@@ -7,8 +7,7 @@ else
 PYTHON ?= python3
 BIN := $(VENV)/bin
 endif
-# Modules are compiled when they are first imported: most of those of TensorFlow and PyTorch never are.
-PIP := $(BIN)/python -m pip install --quiet --no-compile $(PIP_FLAGS)
+PIP := $(BIN)/python -m pip install --quiet $(PIP_FLAGS)
 # The development tools come with the tests, but need not run beside the lowest versions.
 EXTRAS ?= dev
 # PyTorch is pinned to a release that has a build for CPUs; the newest one brings gigabytes of CUDA.

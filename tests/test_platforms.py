@@ -1,9 +1,11 @@
 """Other systems: their line ends and byte order marks, narrow consoles, read-only folders, names in any script."""
 
 import ast
+import ctypes
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -105,19 +107,44 @@ def test_dataset_with_a_name_in_another_script(tmp_path):
     assert study.mask.any()
 
 
+@contextmanager
+def bound_by_permissions():
+    """Let permissions bind the superuser too, who else writes past them; reading past them stays.
+
+    So the checkout may lie in a folder that others may not enter, and what is imported meanwhile is found.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("the superuser can't be bound here")
+    version, dac_override = 0x20080522, 1 << 1  # linux/capability.h
+    header, sets = (ctypes.c_uint32 * 2)(version, 0), (ctypes.c_uint32 * 6)()
+    kernel = ctypes.CDLL(None)
+    assert kernel.capget(header, sets) == 0
+    effective = sets[0]
+    sets[0] = effective & ~dac_override
+    assert kernel.capset(header, sets) == 0
+    try:
+        yield
+    finally:
+        sets[0] = effective
+        assert kernel.capset(header, sets) == 0
+
+
 @pytest.fixture
-def locked():
-    """A folder that can be read and entered, but not written to; the superuser becomes an ordinary user meanwhile."""
+def locked(tmp_path):
+    """A folder that can be read and entered, but not written to."""
     if os.name == "nt":
         pytest.skip("Windows has no such permission for folders")
-    with TemporaryDirectory() as name:  # tmp_path can be entered by its owner alone
-        folder, user = Path(name), os.geteuid()
-        folder.chmod(0o555)
-        if user == 0:
-            os.seteuid(65534)
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o555)
+    with bound_by_permissions():
+        with pytest.raises(PermissionError):
+            (folder / "file").touch()
         yield folder
-        os.seteuid(user)
-        folder.chmod(0o755)
+    folder.chmod(0o755)
 
 
 WRITERS = {

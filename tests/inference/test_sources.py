@@ -137,12 +137,12 @@ def test_an_image_of_three_sequences_is_a_study_whose_mask_lies_on_it(tmp_path):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (nib.Nifti1Image(np.zeros((8, 8), np.float32), AFFINE), "has shape"),
+        (nib.Nifti1Image(np.zeros((8, 8, 4, 3, 2), np.float32), AFFINE), "has shape"),
         (nib.Nifti1Image(np.zeros((8, 8, 4, 2), np.float32), AFFINE), "has 2 sequences"),
         (nib.Nifti1Image(np.zeros((8, 8, 4), np.complex64), AFFINE), "expected real numbers"),
         (nib.Nifti1Image(np.full((8, 8, 4), np.nan, np.float32), AFFINE), "must be finite"),
     ],
-    ids=["flat", "two", "complex", "not a number"],
+    ids=["five axes", "two", "complex", "not a number"],
 )
 def test_an_image_that_is_no_study_is_named(image, message):
     with pytest.raises(ValueError, match=message):

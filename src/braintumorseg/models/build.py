@@ -16,7 +16,7 @@ LAST = "channels_last"
 def build(graph: Graph, name: str) -> keras.Model:
     """Return a Keras model of these layers, its weights drawn anew."""
     images = keras.Input((*graph.size, graph.channels), name=graph.nodes[0].name)
-    return _checking_sizes(keras.Model(images, lay(graph, images), name=name), graph.multiple, graph.channels)
+    return _checking_sizes(keras.Model(images, lay(graph, images), name=name), graph.multiple)
 
 
 def lay(graph: Graph, images: Any) -> Any:
@@ -67,21 +67,14 @@ def _layer(node: Node, multiple: int) -> keras.layers.Layer:
     raise ValueError(msg)
 
 
-def _checking_sizes(model: keras.Model, multiple: int, channels: int) -> keras.Model:
-    """Make the model refuse channels that come first, and sizes that it can't halve, in words.
-
-    A layer deep inside would fail on shapes instead.
+def _checking_sizes(model: keras.Model, multiple: int) -> keras.Model:
+    """Make the model refuse sizes that it can't halve in words, before a layer deep inside fails on shapes.
 
     The instance is changed, not its class: a subclass of ``keras.Model`` would not open in plain Keras.
     """
     call = model.call
 
     def checked(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        if inputs.shape[1] == channels != inputs.shape[-1]:
-            allowed = f"(batch, height, width, {channels}), whatever Keras's image_data_format is"
-            got = f"{tuple(inputs.shape)}; if channels come first, np.moveaxis(images, 1, -1) puts them last"
-            msg = wrong("images", allowed, got)
-            raise ValueError(msg)
         height, width = inputs.shape[1:3]
         if any(side is not None and side % multiple for side in (height, width)):
             msg = wrong("images", f"of height and width in multiples of {multiple} (pad them)", f"{height} x {width}")
