@@ -17,7 +17,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=15
 MATHEMATICS := tests/losses tests/test_metrics.py tests/augmentation tests/test_callbacks.py
 
-.PHONY: demo test test-suite test-fast coverage doctest test-backends test-lowest test-newest test-sdist \
+.PHONY: demo test test-suite test-fast coverage doctest test-backends test-jax test-torch test-lowest test-newest test-sdist \
 	install-dev install-all bench lint format docs serve build clean
 
 demo: $(VENV)/.installed  ## the main job on a synthetic study: measures printed, mask and picture in demo/
@@ -37,9 +37,13 @@ coverage:  ## the test suite, with its branch coverage measured and held above t
 doctest: $(VENV)/.installed-dev  ## the examples in docstrings
 	$(PYTEST) --doctest-modules src
 
+test-backends: test-jax test-torch  ## the mathematics on JAX and PyTorch
+
 # JAX compiles each small operation under test. Fewer optimisations save a fifth of the time.
-test-backends: $(VENV)/.installed-backends  ## the mathematics on JAX and PyTorch
+test-jax: $(VENV)/.installed-backends
 	JAX_DISABLE_MOST_OPTIMIZATIONS=true KERAS_BACKEND=jax $(PYTEST) $(MATHEMATICS)
+
+test-torch: $(VENV)/.installed-backends
 	KERAS_BACKEND=torch $(PYTEST) $(MATHEMATICS)
 
 test-lowest:  ## all tests with the lowest versions that pyproject.toml allows, in .venv-lowest
