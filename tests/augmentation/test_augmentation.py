@@ -19,6 +19,7 @@ OFF = {
     **dict.fromkeys(TRANSFORMS, 0),
     "sequence_dropout": 0,
     "flair_alone": 0,
+    "flair_dropout": 0,
 }
 GEOMETRY = {
     "flip_left_right": True,
@@ -311,6 +312,65 @@ def make_signal():
     return signal
 
 
+class TestLesionContrast:
+    """A tumour of 4 on brain of 2, on air of 0; and brain that rises from left to right."""
+
+    def make_lesion(self, brain=2.0, lesion=4.0, size=64):
+        signal = np.zeros((2, size, size, 2), "float32")
+        signal[:, 4:-4, 4:-4] = brain
+        masks = np.zeros((2, size, size, 1), "float32")
+        masks[:, 20:40, 24:44] = 1
+        signal[:, 20:40, 24:44] = lesion
+        return signal, masks
+
+    @pytest.mark.parametrize("factor", [0.0, 0.3, 1.0, 1.2])
+    def test_the_tumour_s_distance_from_the_brain_is_multiplied(self, factor):
+        signal, masks = self.make_lesion()
+        factors = np.float32([[factor, 1.0], [1.0, factor]])
+        faded = to_numpy(augmentation.fade_lesion(tensor(signal), masks, tensor(factors)))
+        inside = (slice(23, 37), slice(27, 41))  # beyond the blurred edge
+        np.testing.assert_allclose(faded[0][inside][..., 0], 2 + factor * 2, atol=1e-4)
+        np.testing.assert_allclose(faded[0][inside][..., 1], 4, atol=1e-4)
+        np.testing.assert_allclose(faded[1][inside][..., 1], 2 + factor * 2, atol=1e-4)
+        outside = np.ones((64, 64), bool)
+        outside[18:42, 22:46] = False
+        np.testing.assert_array_equal(faded[:, outside], signal[:, outside])
+
+    def test_the_brain_nearby_counts_not_the_whole_head(self):
+        ramp = np.linspace(1.5, 2.9, 64, dtype="float32")[None, None, :, None]
+        signal, masks = self.make_lesion()
+        signal = np.where(signal > 0, ramp, 0).astype("float32")
+        signal[:, 20:40, 24:44] = 4
+        local = to_numpy(augmentation.fade_lesion(tensor(signal), masks, tensor(np.zeros((2, 2)))))[0, 30, 27:41, 0]
+        np.testing.assert_allclose(local, ramp[0, 0, 27:41, 0], atol=0.2)
+        assert (np.diff(local) > 0).all()
+
+    def test_neither_air_nor_scalp_is_brain(self):
+        signal, masks = self.make_lesion()
+        signal[:, 4:-4, 4:8] = 9  # scalp weighs as much as brain, and lies far away
+        signal[:, 41:60, 4:-4] = 0
+        faded = to_numpy(augmentation.fade_lesion(tensor(signal), masks, tensor(np.zeros((2, 2)))))
+        np.testing.assert_allclose(faded[0, 25:35, 29:39], 2, atol=0.05)
+
+    def test_a_tumour_without_brain_around_it_stays(self):
+        signal = np.full((1, 64, 64, 1), 4, "float32")
+        np.testing.assert_array_equal(
+            to_numpy(augmentation.fade_lesion(tensor(signal), np.ones((1, 64, 64)), tensor(np.zeros((1, 1))))), signal
+        )
+
+    def test_share_and_range_of_the_factors(self):
+        signal, masks = self.make_lesion()
+        images = np.repeat(signal[:1], 400, axis=0) - 2
+        options = only(lesion_contrast=0.7, probability={"lesion_contrast": 0.6})
+        changed, same = run(options, images, np.repeat(masks[:1], 400, axis=0))
+        factors = changed[:, 30, 34] / 2
+        touched = np.abs(factors - 1) > 1e-4
+        assert touched.any(axis=1).mean() == pytest.approx(0.6, abs=0.08)
+        assert factors.min() == pytest.approx(0.3, abs=0.02)
+        assert factors.max() == pytest.approx(1.175, abs=0.01)
+        np.testing.assert_array_equal(same, np.repeat(masks[:1], 400, axis=0))
+
+
 class TestSequenceDropout:
     @pytest.mark.parametrize("share", [0.3, 1])
     def test_share_and_subsets(self, share):
@@ -333,6 +393,21 @@ class TestSequenceDropout:
         copied = (changed == images[..., 1:2]).all((1, 2))
         assert (copied[:, 0] & copied[:, 2]).mean() == pytest.approx(0.4 + others / 3, abs=0.06)
         assert (copied[:, 0] ^ copied[:, 2]).mean() == pytest.approx(others * 2 / 3, abs=0.06)
+
+    @pytest.mark.parametrize("others", [0.0, 0.3])
+    def test_share_and_subsets_without_flair(self, others):
+        images, masks = np.random.default_rng(0).random((900, 4, 4, 3)).astype("float32"), np.zeros((900, 4, 4))
+        changed, _ = run(only(sequence_dropout=others, flair_dropout=0.6), images, masks)
+        kept = (changed == images).all((1, 2))
+        without = ~kept[:, 1]
+        assert without.mean() == pytest.approx(0.6, abs=0.06)
+        for stays, filled_from in (((True, False), 0), ((False, True), 2), ((True, True), 0)):
+            these = without & (kept[:, 0] == stays[0]) & (kept[:, 2] == stays[1])
+            assert these.mean() == pytest.approx(0.2, abs=0.06)
+            for channel in range(3):
+                expected = images[these][..., channel if kept[these][0, channel] else filled_from]
+                np.testing.assert_array_equal(changed[these][..., channel], expected)
+        assert (~without & ~kept.all(axis=1)).mean() == pytest.approx(others, abs=0.05)
 
     def test_copies_stay_exact_beside_the_other_transforms(self):
         images, masks, _ = make_batch()

@@ -61,6 +61,7 @@ def make_studies():
     return {
         "head": head,
         "other pixels": replace(head, spacing=(5.0, 1.0, 1.5)),
+        "thin slices": replace(head, spacing=(1.5, 1.0, 1.0)),
         "flair alone": head.with_sequences(["flair"]),
         "partly covered": replace(head, covered=covered),
         "air on both sides": replace(head, volume=scored.astype(np.float32)),

@@ -228,6 +228,36 @@ def test_no_flair_is_refused(study):
         Preprocessing().apply(Study(study.volume[..., ::2], sequences=("t1", "t1ce"), name="case-7"))
 
 
+@pytest.mark.parametrize(
+    ("kept", "source"),
+    [(("t1", "t1ce"), "t1"), (("t1ce",), "t1ce"), (("t1",), "t1"), (("flair", "t1ce"), "flair"), (("flair",), "flair")],
+)
+def test_the_next_sequence_stands_in_for_flair_where_a_model_was_trained_for_it(study, kept, source):
+    preprocessing = Preprocessing(size=SIZE, fill_from=("flair", "t1", "t1ce"))
+    prepared = preprocessing.apply(study.with_sequences(kept))
+    whole = preprocessing.apply(study)
+    missing = [name for name in preprocessing.sequences if name not in kept]
+    assert prepared.notes == tuple(f"{name} is missing: filled with a copy of {source}" for name in missing)
+    place = preprocessing.sequences.index
+    for name in missing:
+        np.testing.assert_array_equal(prepared.images[..., place(name)], prepared.images[..., place(source)])
+    if "flair" in kept:
+        for name in kept:
+            np.testing.assert_array_equal(prepared.images[..., place(name)], whole.images[..., place(name)])
+
+
+def test_where_none_of_those_that_fill_is_there_the_study_is_refused(study):
+    preprocessing = Preprocessing(fill_from=("flair", "t1ce"))
+    with pytest.raises(DataError, match=r"the model needs FLAIR or t1ce; the study holds t1$"):
+        preprocessing.apply(study.with_sequences(("t1",)))
+
+
+@pytest.mark.parametrize("names", [(), ("flair", "dwi")])
+def test_a_wrong_sequence_to_fill_from_is_named(names):
+    with pytest.raises(ValueError, match="fill_from must be names out of"):
+        Preprocessing(fill_from=names)
+
+
 def test_what_a_sequence_does_not_cover_is_a_copy_of_flair(study):
     """As bright as the flair is, whatever is stored there; the rest is as if all were covered."""
     covered = np.ones(study.volume.shape, bool)

@@ -8,6 +8,7 @@ from braintumorseg.augmentation.intensity import (
     apply_bias_field,
     blur,
     drop_sequences,
+    fade_lesion,
     join_floor,
     split_floor,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "apply_bias_field",
     "blur",
     "drop_sequences",
+    "fade_lesion",
     "join_floor",
     "pixel_grid",
     "sample",

@@ -27,6 +27,8 @@ _STREAMS = (
     "elastic_control",
     "bias_field_control",
     "noise_field",
+    "lesion_contrast",
+    "flair_dropout",
 )
 
 

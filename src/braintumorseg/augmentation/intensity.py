@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops
+
+# In units of the signal, in which the head's median is 2: darker is air or liquor, brighter is scalp.
+_BRAIN = (1.0, 3.0)
+_NEIGHBOURHOOD = 1 / 12  # standard deviation of the Gaussian, as a share of the image
+_COARSE = 24  # points of the coarse grid along each axis
 
 
 def split_floor(images: Any) -> tuple[Any, Any]:
@@ -104,17 +110,65 @@ def blur(signal: Any, deviation: Any) -> Any:
     return signal + ops.reshape(deviation**2, (-1, 1, 1, 1)) * (blurred - signal)
 
 
-def drop_sequences(images: Any, dropped: Any, replacement: int) -> Any:
+def fade_lesion(signal: Any, masks: Any, factor: Any) -> Any:
+    """Change how far the tumour lies from the brain around it: contrast between lesion and surroundings alone.
+
+    The brain around is a mean of what lies near the tumour and outside of it, weighted by a Gaussian of a twelfth of the
+    image. The mask's edge is blurred by a pixel, so that no line is drawn that a model could learn.
+
+    Args:
+        signal: ``(batch, height, width, channels)``.
+        masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1.
+        factor: ``(batch, channels)``: below 1 fades the tumour towards the brain around it, above 1 lifts it off.
+    """
+    _, height, width, _ = signal.shape
+    cover = ops.reshape(ops.cast(masks, "float32"), (-1, height, width, 1))
+    soft = blur(cover, ops.ones_like(cover[:, 0, 0, 0]))
+    # Neither air nor dark liquor is brain, and bright scalp weighs as much as brain does.
+    brain = ops.cast(signal > _BRAIN[0], "float32") * ops.cast(soft < 1e-3, "float32")
+    weight, total = (_neighbourhood(each) for each in (brain, brain * ops.minimum(signal, _BRAIN[1])))
+    local = total / ops.maximum(weight, 1e-6)
+    known = ops.cast(weight > 1e-3, "float32")  # a tumour that fills the image has no brain around it
+    return ops.relu(signal + _spread(factor - 1, signal) * soft * known * (signal - local))
+
+
+def _neighbourhood(values: Any) -> Any:
+    """Return the sum around each pixel, weighted by a Gaussian; by way of a coarse grid, as the result is smooth."""
+    _, height, width, channels = values.shape
+    (row_sums, rows), (column_sums, columns) = _coarse_basis(height), _coarse_basis(width)
+    coarse = ops.matmul(row_sums, ops.reshape(values, (-1, height, width * channels)))
+    coarse = ops.matmul(column_sums, ops.reshape(coarse, (-1, width, channels)))
+    fine = ops.reshape(ops.matmul(columns, coarse), (-1, _COARSE, width * channels))
+    return ops.reshape(ops.matmul(rows, fine), (-1, height, width, channels))
+
+
+def _coarse_basis(length: int) -> tuple[Any, Any]:
+    """Return two matrices: Gaussian sums at the points of the coarse grid, and linear interpolation between these."""
+    places, points = np.arange(length), np.linspace(0, length - 1, _COARSE)
+    distance = (places - points[:, None]) / (length * _NEIGHBOURHOOD)
+    sums = np.exp(-(distance**2) / 2)
+    between = np.stack([np.interp(places, points, each) for each in np.eye(_COARSE)], axis=1)
+    return ops.convert_to_tensor(sums, "float32"), ops.convert_to_tensor(between, "float32")
+
+
+def drop_sequences(images: Any, dropped: Any, replacement: Any) -> Any:
     """Replace whole channels by another one, as preprocessing does for a sequence that a study lacks.
 
     Args:
         images: ``(batch, height, width, channels)``.
         dropped: Boolean ``(batch, channels)``: the channels to replace.
-        replacement: Index of the channel that is copied in their place.
+        replacement: Index of the channel that is copied in their place; for all samples, or ``(batch,)``.
     """
     dropped = _spread(ops.cast(dropped, images.dtype), images)
+    channels = images.shape[-1]
+    if isinstance(replacement, int):
+        copy = images[..., replacement : replacement + 1]
+    else:
+        copy = ops.sum(
+            images * _spread(ops.one_hot(replacement, channels, dtype=images.dtype), images), -1, keepdims=True
+        )
     # Tiled, because what broadcasts on both sides of a product at once costs five times as much.
-    copies = ops.tile(images[..., replacement : replacement + 1], (1, 1, 1, images.shape[-1]))
+    copies = ops.tile(copy, (1, 1, 1, channels))
     return images * (1 - dropped) + copies * dropped
 
 

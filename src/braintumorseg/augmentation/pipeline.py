@@ -19,12 +19,25 @@ from braintumorseg.augmentation.intensity import (
     apply_bias_field,
     blur,
     drop_sequences,
+    fade_lesion,
     join_floor,
     split_floor,
 )
 from braintumorseg.study import SEQUENCES
 
-TRANSFORMS = ("rotation", "zoom", "shift", "elastic", "gamma", "contrast", "brightness", "bias_field", "noise", "blur")
+TRANSFORMS = (
+    "rotation",
+    "zoom",
+    "shift",
+    "elastic",
+    "gamma",
+    "contrast",
+    "brightness",
+    "bias_field",
+    "noise",
+    "blur",
+    "lesion_contrast",
+)
 """The transforms that ``probability`` speaks of."""
 _PROBABILITY = 0.5
 _ARGUMENTS = (
@@ -33,6 +46,7 @@ _ARGUMENTS = (
     *TRANSFORMS,
     "sequence_dropout",
     "flair_alone",
+    "flair_dropout",
     "probability",
     "sequences",
     "seed",
@@ -45,6 +59,7 @@ _LIMITS = {
     "shift": 1,
     "elastic": 0.48 / (_ELASTIC_POINTS - 3),  # beyond it, a field may fold the image
     "blur": 1,
+    "lesion_contrast": 1,
 }
 
 
@@ -87,11 +102,16 @@ class Augmentation(keras.layers.Layer):
         bias_field: Gains from ``1 / (1 + bias_field)`` to ``1 + bias_field``, smooth over the image, above the floor.
         noise: Standard deviation of Gaussian noise, in the images' units.
         blur: Standard deviation of the kernel, in pixels, at most 1.
+        lesion_contrast: Factors from ``1 - lesion_contrast`` to ``1 + lesion_contrast / 4`` of how far the tumour lies from
+            the brain around it, for each channel. It needs the mask; half or more of what models miss outside of their own
+            dataset is faint.
         sequence_dropout: Share of samples whose other sequences are replaced by FLAIR: the first, the second or both
             with the same chance.
         flair_alone: Share of further samples whose other sequences are all replaced by FLAIR.
+        flair_dropout: Share of further samples without FLAIR. One or more of the other sequences stay, each such subset with
+            the same chance. The first of ``sequences`` that stays is copied in the place of those that don't.
         probability: Share of samples that each transform touches, flips and what becomes of sequences aside: one number, or a
-            table of some of the names ``rotation`` to ``blur``; names left out keep 0.5.
+            table of some of the names ``rotation`` to ``lesion_contrast``; names left out keep 0.5.
         sequences: What the images' channels hold, in order.
         seed: Any integer from 0.
 
@@ -123,8 +143,10 @@ class Augmentation(keras.layers.Layer):
         bias_field: float = 0.5,
         noise: float = 0.1,
         blur: float = 1.0,
+        lesion_contrast: float = 0.0,
         sequence_dropout: float = 0.0,
         flair_alone: float = 0.0,
+        flair_dropout: float = 0.0,
         probability: float | Mapping[str, float] = _PROBABILITY,
         sequences: Sequence[str] = SEQUENCES,
         seed: int = 0,
@@ -143,8 +165,10 @@ class Augmentation(keras.layers.Layer):
         self.bias_field = bias_field
         self.noise = noise
         self.blur = blur
+        self.lesion_contrast = lesion_contrast
         self.sequence_dropout = sequence_dropout
         self.flair_alone = flair_alone
+        self.flair_dropout = flair_dropout
         self.probability = probability if isinstance(probability, (int, float)) else dict(probability)
         self.sequences = tuple(sequences)
         self.seed = seed
@@ -173,7 +197,7 @@ class Augmentation(keras.layers.Layer):
             if self._moves:
                 signal, masks = self._move(signal, masks, draws)
             if self._changes_intensities:
-                signal = self._change_intensities(signal, floor, draws)
+                signal = self._change_intensities(signal, masks, floor, draws)
             images = join_floor(signal, floor)
         if self._drops_sequences:
             images = self._drop_sequences(images, draws)
@@ -185,11 +209,12 @@ class Augmentation(keras.layers.Layer):
 
     @property
     def _changes_intensities(self) -> bool:
-        return any((self.gamma, self.contrast, self.brightness, self.bias_field, self.noise, self.blur))
+        amounts = (self.gamma, self.contrast, self.brightness, self.bias_field, self.noise, self.blur)
+        return any((*amounts, self.lesion_contrast))
 
     @property
     def _drops_sequences(self) -> bool:
-        return self.sequence_dropout + self.flair_alone > 0
+        return self.sequence_dropout + self.flair_alone + self.flair_dropout > 0
 
     def _move(self, signal: Any, masks: Any, draws: Draws) -> tuple[Any, Any]:
         _, height, width, _ = signal.shape
@@ -211,8 +236,12 @@ class Augmentation(keras.layers.Layer):
         )
         return sample(signal, masks, rows, columns)
 
-    def _change_intensities(self, signal: Any, floor: Any, draws: Draws) -> Any:
+    def _change_intensities(self, signal: Any, masks: Any, floor: Any, draws: Draws) -> Any:
         _, height, width, channels = signal.shape
+        if self.lesion_contrast:
+            amount = draws.amount("lesion_contrast", channels)
+            more = ops.where(amount > 0, amount / 4, amount)
+            signal = fade_lesion(signal, masks, 1 + self.lesion_contrast * more)
         if self.blur:
             signal = blur(signal, self.blur * ops.abs(draws.amount("blur"))[:, 0])
         if self.gamma:
@@ -239,7 +268,18 @@ class Augmentation(keras.layers.Layer):
         subset = ops.where(draw[:, 0] < self.sequence_dropout, subset, 0)
         subset = ops.where(draw[:, 0] >= 1 - self.flair_alone, 2**others - 1, subset)
         bits = [2 ** (index - (index > flair)) if index != flair else 0 for index in range(others + 1)]
-        return drop_sequences(images, ops.bitwise_and(subset[:, None], bits) > 0, flair)
+        dropped = ops.bitwise_and(subset[:, None], bits) > 0
+        if not self.flair_dropout:
+            return drop_sequences(images, dropped, flair)
+        # Which of the others stay is a binary number too, from 1.
+        share = (draws.uniform("flair_dropout", 1)[:, 0] + 1) / 2
+        first = self.sequence_dropout
+        without = ops.logical_and(draw[:, 0] >= first, draw[:, 0] < first + self.flair_dropout)
+        stays = 1 + ops.cast(share * (2**others - 1), "int32")
+        missing = ops.bitwise_and(stays[:, None], bits) == 0
+        dropped = ops.where(without[:, None], missing, dropped)
+        source = ops.where(without, ops.argmin(ops.cast(missing, "int32"), axis=1), flair)
+        return drop_sequences(images, dropped, source)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data that JSON can hold."""
@@ -253,9 +293,10 @@ class Augmentation(keras.layers.Layer):
             check_range(name, getattr(self, name), 0, _LIMITS.get(name))
         check_range("sequence_dropout", self.sequence_dropout, 0, 1)
         check_range("flair_alone", self.flair_alone, 0, 1 - self.sequence_dropout)
+        check_range("flair_dropout", self.flair_dropout, 0, 1 - self.sequence_dropout - self.flair_alone)
         check_integer("seed", self.seed, 0)
         if self._drops_sequences and ("flair" not in self.sequences or len(self.sequences) < 2):
-            needs = "flair and others where sequence_dropout or flair_alone is above 0"
+            needs = "flair and others where sequence_dropout, flair_alone or flair_dropout is above 0"
             msg = wrong("sequences", needs, self.sequences)
             raise ValueError(msg)
         table = self.probability if isinstance(self.probability, dict) else dict.fromkeys(TRANSFORMS, self.probability)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def cross_validate(
-    data: Annotated[Path, typer.Option(help="The LGG dataset's folder, or any folder of studies with masks.")],
+    data: Annotated[
+        list[Path], typer.Option(help="The LGG dataset's folder, or any folder of studies with masks; repeatable.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results; give it again to go on.")],
     recipe: Recipe = "resunet-lgg",
     settings: Settings = None,
@@ -31,8 +33,9 @@ def cross_validate(
     with silent_native_code():
         _ = bts.cross_validate  # frameworks greet at their first import
     config = read_config(recipe, settings or [])
-    studies = _studies(data)
-    inform(f"{config.name}: {folds} folds of {len(studies)} patients")
+    studies = [each for folder in data for each in _studies(folder)]
+    count = sum(len(each) if isinstance(each, bts.LGGDataset) else 1 for each in studies)
+    inform(f"{config.name}: {folds} folds of {count} patients")
     try:
         result = bts.cross_validate(config, studies, output, folds=folds, seed=seed, cache=cache, strategy=strategy)
     except bts.DataError:
@@ -45,15 +48,15 @@ def cross_validate(
     say(f"doubtful labels: {output / 'disagreements.html'}")
 
 
-def _studies(data: Path) -> LGGDataset | list[Path]:
-    """Return the patients; of the LGG dataset those who are not kept for the final test."""
+def _studies(data: Path) -> list[LGGDataset | Path]:
+    """Return the patients of one folder; of the LGG dataset those who are not kept for the final test."""
     check_folder("--data", data)
     if not is_lgg(data):
-        return bts.find_studies(data)
+        return [*bts.find_studies(data)]
     dataset = bts.LGGDataset(data)
     kept = [name for name in dataset.patients if name not in bts.datasets.lgg_split("test")]
     if not kept:
         fail(f"{data}: holds test patients alone, on whom no recipe is judged", DATA)
     if len(kept) < len(dataset):
         inform(f"left out: test patients of the project's split ({len(dataset) - len(kept)})")
-    return dataset.subset(kept)
+    return [dataset.subset(kept)]

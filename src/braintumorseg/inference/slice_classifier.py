@@ -90,7 +90,10 @@ class SliceClassifier:
             DataError: If the study lacks the FLAIR.
         """
         check_integer("batch_size", batch_size, 1)
-        return self.run(self.preprocessing.apply(study).images, batch_size)
+        prepared = self.preprocessing.apply(study)
+        probabilities = self.run(prepared.images, batch_size)
+        slabs = prepared.placement.slabs
+        return probabilities if slabs is None else slabs.spread(probabilities.astype(np.float32)).astype(np.float64)
 
     def run(self, images: NDArray[np.float32], batch_size: int = 8) -> NDArray[np.float64]:
         """Return the probability of tumour in each image, ``(slices, size, size, sequences)`` from the preprocessing."""

@@ -29,15 +29,15 @@ def resample(
     """
     slices, height, _ = stack.shape
     narrow = np.empty((slices, height, len(columns)), np.float32)
-    for block, part, reach in _blocks(columns):
+    for block, part, reach in blocks(columns):
         np.matmul(stack[:, :, reach], part.T, out=narrow[:, :, block])
     resampled = np.empty((slices, len(rows), len(columns)), np.float32)
-    for block, part, reach in _blocks(rows):
+    for block, part, reach in blocks(rows):
         np.matmul(part, narrow[:, reach], out=resampled[:, block])
     return resampled
 
 
-def _blocks(matrix: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32], slice]]:
+def blocks(matrix: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32], slice]]:
     """Cut a matrix into blocks of rows; yield which rows, what of them is not zero, and which columns that is."""
     for start in range(0, len(matrix), _BLOCK):
         block = slice(start, start + _BLOCK)

@@ -7,7 +7,7 @@ that weights never meet another normalisation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from braintumorseg._core.checks import DataError, check_integer, check_range, wrong
 from braintumorseg.preprocessing.foreground import Background, head_at, hull, quantile
 from braintumorseg.preprocessing.interpolation import interpolation, reached, resample
+from braintumorseg.preprocessing.slabs import Slabs
 from braintumorseg.preprocessing.version import VERSION
 from braintumorseg.study import SEQUENCES, Study
 
@@ -36,12 +37,19 @@ class Placement:
         size: Side of the model's square, in pixels.
         origin: Row and column of the study at the centre of the square's first pixel; may lie outside the image.
         step: Rows and columns of the study from one pixel of the square to the next.
+        slabs: Where the squares lie along the slice axis; ``None`` if there is one per slice.
     """
 
     shape: tuple[int, int, int]
     size: int
     origin: tuple[float, float]
     step: tuple[float, float]
+    slabs: Slabs | None = None
+
+    @property
+    def images(self) -> int:
+        """Number of squares: one per slab, or per slice."""
+        return self.shape[0] if self.slabs is None else len(self.slabs.centres)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +57,8 @@ class Prepared:
     """A study as a model takes it.
 
     Attributes:
-        images: Float32 array ``(slices, size, size, sequences)``; per sequence, air is -2 and the head's median 0.
+        images: Float32 array ``(slices, size, size, sequences)``; per sequence, air is -2 and the head's median 0. Thin
+            slices are read as slabs, of which there are fewer: then it is ``(slabs, size, size, sequences)``.
         placement: Where the squares lie on the study's grid.
         notes: What could not be done as usual, in words for the user.
     """
@@ -68,12 +77,20 @@ class Preprocessing:
     (A mean and a standard deviation are those of scalp and fat as well; by them, the same tumour stands out 1.8 times as far
     once the skull is removed.) No voxel of air takes part, so that more air, empty slices and the scanner's scale and
     offset change nothing. A sequence that a study lacks is filled with a copy of its FLAIR, as in the LGG dataset; so is, voxel
-    by voxel, what a sequence does not cover, in the same units.
+    by voxel, what a sequence does not cover, in the same units. A model that was trained for it takes studies without FLAIR:
+    then the next sequence in ``fill_from`` stands in.
+
+    Slices that lie closer than ``slab`` are read as slabs: means over so many mm, at steps of half of that, which look as
+    the thick slices do that the model was trained on. ``restore`` interpolates between the slabs, so that it is no exact
+    inverse there. Where slices are as thick, or the spacing is unknown, each slice is read by itself.
 
     Attributes:
         size: Side of the model's square input, in pixels.
         sequences: What the model's channels hold, in order.
         ceiling: What is brighter than so many times the head's median is clipped to that; above 1.
+        slab: Thickness in mm of the slabs that thin slices are averaged to; 0 to read each slice by itself.
+        fill_from: The first of these that a study has is copied in the place of the sequences that it lacks. A study that has
+            none of them, nor all of ``sequences``, is refused.
         version: Version of the code behind ``apply``, ``apply_mask`` and ``restore``; the same for every instance.
 
     Raises:
@@ -96,15 +113,20 @@ class Preprocessing:
     size: int = 192
     sequences: tuple[str, ...] = SEQUENCES
     ceiling: float = 4.0
+    slab: float = 5.0
+    fill_from: tuple[str, ...] = ("flair",)
 
     def __post_init__(self) -> None:
         check_integer("size", self.size, 8)
-        object.__setattr__(self, "sequences", tuple(self.sequences))
-        if not self.sequences or not set(self.sequences) <= set(SEQUENCES):
-            msg = wrong("sequences", f"names out of {', '.join(SEQUENCES)}", self.sequences)
-            raise ValueError(msg)
+        for name in ("sequences", "fill_from"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if not getattr(self, name) or not set(getattr(self, name)) <= set(SEQUENCES):
+                msg = wrong(name, f"names out of {', '.join(SEQUENCES)}", getattr(self, name))
+                raise ValueError(msg)
         check_range("ceiling", self.ceiling, 1, low_open=True)
         object.__setattr__(self, "ceiling", float(self.ceiling))  # 4 and 4.0 are one configuration
+        check_range("slab", self.slab, 0, 1000)
+        object.__setattr__(self, "slab", float(self.slab))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments and the version as plain data that JSON can hold."""
@@ -132,37 +154,42 @@ class Preprocessing:
         """Turn a study into a model's input.
 
         Args:
-            study: Any study that has a FLAIR, or all sequences that the model takes.
+            study: Any study that has one of ``fill_from``, or all sequences that the model takes.
 
         Returns:
-            The images ``(slices, size, size, sequences)``, where they lie, and what could not be done as usual.
+            The images ``(slices, size, size, sequences)``, or ``(slabs, size, size, sequences)`` of thin slices, where they
+            lie, and what could not be done as usual.
 
         Raises:
-            DataError: If the study lacks the FLAIR and so another sequence can't be filled.
+            DataError: If the study lacks a sequence that can't be filled, as it has none of ``fill_from``.
         """
+        shape, slabs = study.shape, Slabs.of(study, self.slab)
+        if slabs is not None:
+            study = slabs.apply(study)
         channels, notes = self._channels(study)
-        reference = study.sequence("flair" if "flair" in study.sequences else study.sequences[0])
+        source = next((name for name in self.fill_from if name in study.sequences), None)
+        reference = study.sequence(source or study.sequences[0])
         background = Background.of(reference)
         foreground = head_at(background.distance(reference))
         if not foreground.any():
             notes.append("the image is constant: no head was found, and intensities were not normalised")
-        elif study.shape[0] == 1:
+        elif shape[0] == 1:
             notes.append("one slice only: intensities were normalised over it, not over a whole volume")
-        placement = self._place(foreground, study)
+        placement = replace(self._place(foreground, study), shape=shape, slabs=slabs)
         rows, columns = _matrices(placement)
         # Only what the square reaches is normalised and resampled.
         window = (slice(None), reached(rows), reached(columns))
         rows, columns = rows[:, window[1]], columns[:, window[2]]
         inside = hull(foreground)[window]
         filling = None
-        if study.covered is not None and "flair" in study.sequences:
-            filling = self._normalise(study.sequence("flair"), foreground, window)
+        if study.covered is not None and source is not None:
+            filling = self._normalise(study.sequence(source), foreground, window)
         images = np.empty((study.shape[0], self.size, self.size, len(channels)), np.float32)
         for index, name in enumerate(channels):
             if name in channels[:index]:
                 images[..., index] = images[..., channels.index(name)]
                 continue
-            scaled = self._normalise_covered(study, name, foreground, window, filling)
+            scaled = self._normalise_covered(study, name, foreground, window, filling, is_source=name == source)
             if scaled is None:
                 images[..., index] = 0
                 if foreground.any():
@@ -182,21 +209,25 @@ class Preprocessing:
             placement: What ``apply`` returned for the study.
 
         Returns:
-            Float32 array ``(slices, size, size)``: the share of each pixel that the mask covers, 0 to 1.
+            Float32 array ``(slices, size, size)``, or ``(slabs, size, size)``: the share of each pixel that the mask covers,
+            0 to 1.
 
         Raises:
             ValueError: If the mask is not of the study's shape.
         """
         _check_shape("mask", mask, placement.shape)
         rows, columns = _matrices(placement)
-        coverage: NDArray[np.float32] = np.clip(resample(mask.astype(np.float32), rows, columns), 0, 1)
+        stack = mask.astype(np.float32)
+        if placement.slabs is not None:
+            stack = placement.slabs.average(stack)
+        coverage: NDArray[np.float32] = np.clip(resample(stack, rows, columns), 0, 1)
         return coverage
 
     def restore(self, probabilities: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
         """Bring a model's output back to the study's own grid.
 
         Args:
-            probabilities: Array ``(slices, size, size)``, 0 to 1, on the grid of ``apply``'s images.
+            probabilities: Array ``(slices, size, size)`` or ``(slabs, size, size)``, 0 to 1, on the grid of the images.
             placement: What ``apply`` returned for the study.
 
         Returns:
@@ -205,23 +236,27 @@ class Preprocessing:
         Raises:
             ValueError: If the probabilities are not of the shape that ``apply`` gave.
         """
-        slices, height, width = placement.shape
-        _check_shape("probabilities", probabilities, (slices, placement.size, placement.size))
+        _, height, width = placement.shape
+        _check_shape("probabilities", probabilities, (placement.images, placement.size, placement.size))
         rows, columns = (
             interpolation(length, placement.size, -origin / step, 1 / step)
             for length, origin, step in zip((height, width), placement.origin, placement.step, strict=True)
         )
-        restored: NDArray[np.float32] = np.clip(resample(np.asarray(probabilities, np.float32), rows, columns), 0, 1)
-        return restored
+        restored = resample(np.asarray(probabilities, np.float32), rows, columns)
+        if placement.slabs is not None:
+            restored = placement.slabs.spread(restored)
+        return np.clip(restored, 0, 1, out=restored)
 
     def _channels(self, study: Study) -> tuple[list[str], list[str]]:
         """Name the study's sequence that fills each channel, and say which ones are copies."""
         missing = [name for name in self.sequences if name not in study.sequences]
-        if missing and "flair" not in study.sequences:
-            msg = f"{study.name}: the model needs FLAIR; the study holds {', '.join(study.sequences)}"
+        source = next((name for name in self.fill_from if name in study.sequences), None)
+        if missing and source is None:
+            needed = " or ".join("FLAIR" if name == "flair" else name for name in self.fill_from)
+            msg = f"{study.name}: the model needs {needed}; the study holds {', '.join(study.sequences)}"
             raise DataError(msg)
-        notes = [f"{name} is missing: filled with a copy of flair" for name in missing]
-        return ["flair" if name in missing else name for name in self.sequences], notes
+        notes = [f"{name} is missing: filled with a copy of {source}" for name in missing]
+        return [source if source and name in missing else name for name in self.sequences], notes
 
     def _place(self, foreground: NDArray[np.bool_], study: Study) -> Placement:
         """Lay the square of the model around the head; square in mm where the spacing is known."""
@@ -244,13 +279,15 @@ class Preprocessing:
         foreground: NDArray[np.bool_],
         window: tuple[slice, ...],
         filling: NDArray[np.float32] | None,
+        *,
+        is_source: bool,
     ) -> NDArray[np.float32] | None:
-        """Return what ``_normalise`` does of a sequence where it was imaged, and the FLAIR's where it was not."""
+        """Return what ``_normalise`` does of a sequence where it was imaged, and of the one that fills where it was not."""
         if filling is None or study.covered is None:
             return self._normalise(study.sequence(name), foreground, window)
         covered = study.covered[..., study.sequences.index(name)]
         imaged = foreground & covered
-        if name == "flair" or not imaged.any():
+        if is_source or not imaged.any():
             return filling
         own = self._normalise(study.sequence(name), imaged, window)
         return None if own is None else np.where(covered[window], own, filling)

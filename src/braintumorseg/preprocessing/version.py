@@ -1,6 +1,6 @@
 """The version of the preprocessing: one number for all code that decides its outputs."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever ``Preprocessing`` or skull stripping gives other numbers for the same study.
 
 Presets store it beside their weights, and cached studies are kept under it, so that neither meets another preprocessing.

@@ -61,10 +61,13 @@ def encode_slices(segmenter: Segmenter, studies: Iterable[Study], *, batch_size:
         if study.mask is None:
             msg = f"{study.name}: has no mask; a slice classifier is trained on masks"
             raise DataError(msg)
-        images = segmenter.preprocessing.apply(study).images
-        values.append(np.asarray(features.predict(images, batch_size=batch_size, verbose=0), np.float64))
-        truth.append(np.asarray(study.mask.any(axis=(1, 2))))
-        names.append(np.full(len(images), study.name))
+        prepared = segmenter.preprocessing.apply(study)
+        features_of = np.asarray(features.predict(prepared.images, batch_size=batch_size, verbose=0), np.float64)
+        slabs = prepared.placement.slabs
+        mask = study.mask if slabs is None else slabs.average(study.mask.astype(np.float32)) >= 0.5
+        values.append(features_of)
+        truth.append(np.asarray(mask.any(axis=(1, 2))))
+        names.append(np.full(len(features_of), study.name))
     return SliceFeatures(np.concatenate(values), np.concatenate(truth), np.concatenate(names))
 
 

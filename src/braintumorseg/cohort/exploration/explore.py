@@ -166,7 +166,7 @@ def explore(dataset: LGGDataset, *, examples: int = 8, seed: int = 0) -> Explora
 def _aligned(study: Study) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return FLAIR and mask, ``(levels, 64, 64)``, cropped to the head."""
     assert study.mask is not None
-    preprocessing = Preprocessing(size=_SIDE, sequences=("flair",))
+    preprocessing = Preprocessing(size=_SIDE, sequences=("flair",), slab=0)
     prepared = preprocessing.apply(study)
     levels = np.linspace(0, study.shape[0] - 1, _LEVELS).round().astype(int)
     mask = preprocessing.apply_mask(study.mask, prepared.placement) >= 0.5

@@ -22,10 +22,12 @@ from braintumorseg.training.cross_validation.sources import Sources
 from braintumorseg.training.cross_validation.state import State, prediction_file, write_prediction
 from braintumorseg.training.run import train
 
+_OTHERS = "others"  # the group of studies that are not of the LGG dataset, beside some that are
+
 
 def cross_validate(
     config: TrainConfig,
-    studies: LGGDataset | Iterable[str | PathLike[str]],
+    studies: LGGDataset | Iterable[LGGDataset | str | PathLike[str]],
     out: str | PathLike[str],
     *,
     institutions: Mapping[str, str] | None = None,
@@ -48,10 +50,11 @@ def cross_validate(
 
     Args:
         config: What to train, and how.
-        studies: The LGG dataset or a part of it, or paths of studies with masks, as ``read_study`` takes them.
+        studies: The LGG dataset or a part of it; or several of them and paths of studies with masks, as ``read_study`` takes
+            them.
         out: The folder, made if need be.
         institutions: Group of each patient that the folds are stratified by, by name (of its folder, or of its file without
-            suffix). If not given, those of the LGG dataset; folds of paths are then not stratified.
+            suffix). If not given, those of the LGG dataset, and one group of all other studies.
         folds: How many, at least 2 and at most as many as there are patients.
         seed: Which of the many divisions into folds; the seed of the training is the configuration's.
         cache: Where prepared studies are kept; ``out/cache`` if not given.
@@ -94,10 +97,14 @@ def cross_validate(
         msg = wrong("keep_best", "false: nothing is chosen on the patients that judge", "true")
         raise ValueError(msg)
     out = Path(out)
-    sources = Sources.of(studies)
+    given = [studies] if isinstance(studies, LGGDataset) else list(studies)
+    sources = Sources.of(given)
+    datasets = [each for each in given if isinstance(each, LGGDataset)]
+    whole = datasets[0] if len(given) == len(datasets) == 1 else None
     if institutions is None:
-        of_none = dict.fromkeys(sources.paths, NOT_GIVEN)
-        institutions = studies.institutions if isinstance(studies, LGGDataset) else of_none
+        institutions = dict.fromkeys(sources.paths, _OTHERS if datasets else NOT_GIVEN)
+        for dataset in datasets:
+            institutions |= dataset.institutions
     state = State(config.digest(), seed, stratified_folds(sources.paths, institutions, folds, seed=seed), sources)
     state.check(out)
     config.write(out / "config.toml", overwrite=True)
@@ -105,7 +112,7 @@ def cross_validate(
     console = Console(stderr=True, quiet=not progress)
     for number, fold in enumerate(state.folds, 1):
         names = [name for name in state.patients if name not in fold]
-        others = studies.subset(names) if isinstance(studies, LGGDataset) else [sources.paths[name] for name in names]
+        others = whole.subset(names) if whole else [sources.paths[name] for name in names]
         lacking = [name for name in fold if not prediction_file(out, name).exists()]
         if lacking:
             console.print(f"fold {number} of {folds}: {len(others)} patients train, {len(fold)} judge", highlight=False)

@@ -20,29 +20,31 @@ class Sources:
 
     Attributes:
         paths: Absolute path of each study.
-        lgg: Whether they are patients of the LGG dataset, in which copies of the FLAIR stand for absent sequences.
+        lgg: Names of those that are patients of the LGG dataset, in which copies of the FLAIR stand for absent sequences.
     """
 
     paths: Mapping[str, Path]
-    lgg: bool
+    lgg: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, studies: LGGDataset | Iterable[str | PathLike[str]]) -> Sources:
-        """Take a dataset, or paths that ``read_study`` takes.
+    def of(cls, studies: LGGDataset | Iterable[LGGDataset | str | PathLike[str]]) -> Sources:
+        """Take a dataset, or datasets and paths that ``read_study`` takes.
 
         Raises:
             ValueError: If two paths give one name.
         """
-        if isinstance(studies, LGGDataset):
-            return cls({name: studies.path(name).absolute() for name in studies.patients}, lgg=True)
         paths: dict[str, Path] = {}
-        for path in (Path(each).absolute() for each in studies):
-            name = study_name(path)
-            if name in paths:
-                msg = wrong("studies", "one study per patient, each of its own name", f"{name!r} twice")
-                raise ValueError(msg)
-            paths[name] = path
-        return cls(paths, lgg=False)
+        lgg: set[str] = set()
+        for each in [studies] if isinstance(studies, LGGDataset) else studies:
+            dataset = isinstance(each, LGGDataset)
+            for path in map(each.path, each.patients) if isinstance(each, LGGDataset) else [Path(each)]:
+                name = study_name(path.absolute())
+                if name in paths:
+                    msg = wrong("studies", "one study per patient, each of its own name", f"{name!r} twice")
+                    raise ValueError(msg)
+                paths[name] = path.absolute()
+                lgg |= {name} if dataset else set()
+        return cls(paths, frozenset(lgg))
 
     def study(self, name: str) -> Study:
         """Read a study.
@@ -51,13 +53,13 @@ class Sources:
             DataError: If it can't be read; the message names the file.
         """
         path = self.paths[name]
-        return LGGDataset(path.parent).study(name) if self.lgg else read_study(path)
+        return LGGDataset(path.parent).study(name) if name in self.lgg else read_study(path)
 
     def get_config(self) -> dict[str, Any]:
         """Return what JSON can hold."""
-        return {"lgg": self.lgg, "paths": {name: str(path) for name, path in self.paths.items()}}
+        return {"lgg": sorted(self.lgg), "paths": {name: str(path) for name, path in self.paths.items()}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Sources:
         """Build from what ``get_config`` returned."""
-        return cls({name: Path(path) for name, path in config["paths"].items()}, config["lgg"])
+        return cls({name: Path(path) for name, path in config["paths"].items()}, frozenset(config["lgg"]))
