@@ -55,8 +55,8 @@ class Slabs:
         length = self.slices * self.spacing
         # Rounding must not add a slab: 12.0000001 steps are 12.
         count = 1 + max(0, int(np.ceil((length - self.thickness) / self.step - 1e-6)))
-        places: NDArray[np.float64] = (np.arange(count) - (count - 1) / 2) * self.step
-        return places / self.spacing + (self.slices - 1) / 2
+        places = (np.arange(count, dtype=np.float64) - (count - 1) / 2) * self.step
+        return np.asarray(places / self.spacing + (self.slices - 1) / 2, np.float64)
 
     @cached_property
     def _means(self) -> NDArray[np.float32]:
@@ -66,7 +66,7 @@ class Slabs:
         weights = np.clip(np.minimum(offset + 0.5, half) - np.maximum(offset - 0.5, -half), 0, None)
         weights[weights < 1e-6] = 0
         weights /= weights.sum(axis=1, keepdims=True)
-        return weights.astype(np.float32)
+        return np.asarray(weights, np.float32)
 
     @cached_property
     def _interpolation(self) -> NDArray[np.float32]:
