@@ -7,8 +7,6 @@ be lower.
 
 With ``--changes`` the same patients are measured under named changes of ``measure_robustness`` as well, where there is more to
 find. The pairs of one patient are not independent, and so no p is given.
-
-``--write-reference FILE`` measures what studies look like on the train patients instead, as the package holds it.
 """
 
 from __future__ import annotations
@@ -23,9 +21,8 @@ from scipy.stats import spearmanr
 from braintumorseg import LGGDataset, Segmenter, Study, dice, load_pretrained
 from braintumorseg.evaluation.perturbations import CHANGES
 from braintumorseg.evaluation.robustness import UNCHANGED
-from braintumorseg.findings import QualityReference, assess_quality
+from braintumorseg.findings import assess_quality
 
-SOURCE = "the {} train patients of the LGG dataset"
 SIGNS = {"score": 1, "agreement": 1, "certainty": 1, "distance": -1, "pieces": -1}
 
 
@@ -54,14 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path)
     parser.add_argument("--preset", default="resunet-lgg")
-    parser.add_argument("--write-reference", type=Path, metavar="FILE")
     parser.add_argument("--changes", nargs="+", default=[], choices=list(CHANGES), metavar="CHANGE")
     options = parser.parse_args()
-    if options.write_reference:
-        train = LGGDataset(options.root).split("train")
-        reference = QualityReference.fit(train, SOURCE.format(len(train)))
-        print(reference.to_json(options.write_reference, overwrite=True))
-        return
     segmenter, dataset = load_pretrained(options.preset), LGGDataset(options.root).split("val")
     tables = {}
     for change in (UNCHANGED, *options.changes):

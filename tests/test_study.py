@@ -176,11 +176,14 @@ def test_copies_are_whole_and_frozen_too(copy):
     """Workers of other processes send both."""
     geometry = Geometry(np.diag([0.9, 0.8, 5.5, 1]), (5, 4, 2), axes=(2, 1, 0))
     study = Study(VOLUME, mask=MASK, geometry=geometry, name="a")
-    found = Segmentation(MASK, geometry=geometry, name="a", notes=("b",), agreement={"mirrored": 0.5})
+    found = Segmentation(
+        MASK, geometry=geometry, name="a", notes=("b",), agreement={"mirrored": 0.5}, doubts={"place": "b"}
+    )
     again, found_again = copy(study), copy(found)
     assert repr(again) == repr(study)
     np.testing.assert_array_equal(again.volume, study.volume)
     assert (repr(found_again), found_again.notes, found_again.agreement) == (repr(found), ("b",), {"mirrored": 0.5})
+    assert (found_again.evidence, found_again.doubts) == (None, {"place": "b"})
     for array in (again.volume, again.mask, found_again.mask):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1

@@ -265,6 +265,9 @@ class Segmentation:
         uncertainty: Float32 array ``(slices, height, width)``, 0 to 1: how far variants of the study lie apart, voxel by
             voxel; ``None`` where none were predicted. See ``Segmenter.predict``.
         agreement: Dice of the mask found in each variant with ``mask``, by the variant's name; ``None`` likewise.
+        evidence: What the judgement of every prediction rests on, by name: see ``findings.judge``; ``None`` where no network
+            predicted.
+        doubts: Reasons to doubt what was found, each a sentence by its kind; they are among the notes too.
         engine: What ran the network, such as ``"openvino"``; ``None`` where no network did.
         precision: What it computed in, ``"float32"`` or ``"int8"``; ``None`` where no network did.
 
@@ -281,6 +284,8 @@ class Segmentation:
     notes: tuple[str, ...] = ()
     uncertainty: NDArray[np.float32] | None = None
     agreement: Mapping[str, float] | None = None
+    evidence: Mapping[str, float] | None = None
+    doubts: Mapping[str, str] = field(default_factory=dict)
     engine: str | None = None
     precision: str | None = None
 
@@ -294,8 +299,9 @@ class Segmentation:
         for name in ("probabilities", "uncertainty"):
             if getattr(self, name) is not None:
                 _set(self, **{name: _frozen_shares(name, getattr(self, name), self.shape)})
-        if self.agreement is not None:
-            _set(self, agreement=MappingProxyType(dict(self.agreement)))
+        for name in ("agreement", "evidence", "doubts"):
+            if getattr(self, name) is not None:
+                _set(self, **{name: MappingProxyType(dict(getattr(self, name)))})
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -16,6 +16,13 @@ from braintumorseg.presets.writer import write_preset
 
 CARD = Card("s", "d", "p", "r", "l", "i", "x", (Score("Dice", "mean", "phantoms", 0.5),))
 ARCHITECTURE = {"name": "resunet", "filters": [4, 8], "dropout": 0.1}
+REFERENCE = {
+    "source": "ten phantoms",
+    "studies": 10,
+    "quantiles": {"symmetry": [0, 0.1, 0.2, 0.3, 1]},
+    "spread": 1.5,
+    "gap": 1,
+}
 
 
 def with_score(**changes):
@@ -223,6 +230,19 @@ WEIGHTS = {"file": WEIGHTS_FILE, "sha256": "0" * 64, "parameters": 10_000}
         ({"card": with_score(precision="int4")}, "precision must be one of None, 'float32', 'int8'; got 'int4'"),
         ({"card": with_score(more=1)}, "score of the card must be a table with exactly the keys"),
         ({"card": CARD.get_config() | {"scores": ["Dice"]}}, "score of the card must be a table"),
+        ({"reference": []}, "reference must be a table with exactly the keys"),
+        ({"reference": REFERENCE | {"code": 1}}, "reference must be a table with exactly the keys"),
+        ({"reference": REFERENCE | {"source": "x" * 201}}, "reference.source must be a text of up to 200 characters"),
+        ({"reference": REFERENCE | {"studies": 9}}, "reference.studies must be an integer of at least 10"),
+        ({"reference": REFERENCE | {"spread": 0}}, "reference.spread must be more than 0"),
+        ({"reference": REFERENCE | {"gap": "1"}}, "reference.gap must be more than 0"),
+        ({"reference": REFERENCE | {"quantiles": {"a": [1, 2]}}}, "reference.quantiles must be .* 5 rising numbers"),
+        ({"reference": REFERENCE | {"quantiles": {"a": [5, 4, 3, 2, 1]}}}, "reference.quantiles must be"),
+        ({"reference": REFERENCE | {"quantiles": {"a": [0, 0, 0, 0, True]}}}, "reference.quantiles must be"),
+        (
+            {"reference": REFERENCE | {"quantiles": {str(number): [0] * 5 for number in range(201)}}},
+            "reference.quantiles must be a table of up to 200 features",
+        ),
     ],
 )
 def test_configuration_from_elsewhere_is_bounded(written, changes, message):

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Preprocessing, build_unet
+from braintumorseg.findings import Reference
 from braintumorseg.presets import Card, Score
 from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, INT8_FILE, WEIGHTS_FILE, compose_preset
 from braintumorseg.presets.reader import read_network, read_preset
-from braintumorseg.presets.writer import replace_card, replace_quantization, write_preset
+from braintumorseg.presets.writer import replace_card, replace_quantization, replace_reference, write_preset
 
 QUANTIZATION = {"logits/0": np.array([-1, 1], np.float32), "logits/kernel": np.array([0.5], np.float32)}
+REFERENCE = Reference("ten phantoms", 10, {"symmetry": (0.0, 0.1, 0.2, 0.3, 1.0)}, 1.5, 1.0)
 CARD = Card(summary="Finds spots.", scores=(Score("Dice", "mean", "phantoms", 0.5, tta=True, precision="int8"),))
 
 
@@ -91,6 +93,17 @@ def test_a_card_is_replaced_and_all_else_stays(model, tmp_path):
     after = json.loads((tmp_path / CONFIG_FILE).read_text())
     assert {**after, "card": 0} == {**config, "card": 0}
     assert after["card"]["summary"] == "Finds others."
+
+
+def test_a_reference_is_replaced_and_taken_away_and_all_else_stays(model, tmp_path):
+    without = write(tmp_path / "a", model, quantization=QUANTIZATION)
+    assert read_preset(tmp_path / "a").reference is None
+    at_once = write(tmp_path / "b", model, quantization=QUANTIZATION, reference=REFERENCE)
+    assert replace_reference(tmp_path / "a", REFERENCE) == at_once == read_preset(tmp_path / "b")
+    for file in (CONFIG_FILE, WEIGHTS_FILE, INT8_FILE):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert replace_card(tmp_path / "a", Card()).reference == REFERENCE
+    assert replace_reference(tmp_path / "b", None) == without
 
 
 def test_a_quantization_of_other_weights_is_refused(model, tmp_path):

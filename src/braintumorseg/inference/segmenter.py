@@ -16,6 +16,7 @@ from braintumorseg._core.checks import check_in, check_integer, check_range, wro
 from braintumorseg._core.choices import ExportFormat
 from braintumorseg._core.files import check_free
 from braintumorseg._core.optional import lazy
+from braintumorseg.findings.reference import Reference
 from braintumorseg.inference.sources import as_study
 from braintumorseg.inference.stages import Prediction
 from braintumorseg.preprocessing.transform import Preprocessing
@@ -51,6 +52,8 @@ class Segmenter:
         precision: Default precision of predictions; ``"int8"`` only for a network that has a quantization.
         slice_classifier: Runs first; slices in which it finds no tumour are not segmented, and get probability 0. It must have
             the same preprocessing.
+        reference: What predictions are judged by, see ``measure_reference``; ``None`` where nobody measured the studies that
+            trained the model.
 
     Raises:
         ValueError: If an argument is not as stated.
@@ -74,6 +77,7 @@ class Segmenter:
         card: Card | None = None,
         precision: Precision = "float32",
         slice_classifier: SliceClassifier | None = None,
+        reference: Reference | None = None,
     ) -> None:
         check_in("precision", precision, PRECISIONS)
         check_range("threshold", threshold, 0, 1, low_open=True)
@@ -93,6 +97,7 @@ class Segmenter:
         self.card = card
         self.precision = precision
         self.slice_classifier = slice_classifier
+        self.reference = reference
         self._latest: Network | None = model if isinstance(model, Network) else None
         self._runtimes = Runtimes()
 
@@ -133,8 +138,8 @@ class Segmenter:
                 which CPUs are about twice as fast or more; ``segmenter.precision`` if not given (Keras has float32 alone).
 
         Returns:
-            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing, and the
-            engine and the precision that made them.
+            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing and on
+            reasons to doubt them (``doubts``), and the engine and the precision that made them.
 
         Raises:
             DataError: If the path can't be read as a study, or the study lacks the FLAIR.
@@ -169,6 +174,7 @@ class Segmenter:
             tta=tta,
             uncertainty=uncertainty,
             batch_size=batch_size,
+            reference=self.reference,
         )
 
     def fingerprint(self) -> str:
@@ -249,6 +255,7 @@ class Segmenter:
             min_voxels=self.min_voxels,
             card=self.card or Card(),
             quantization=network.quantization if self.precision == "int8" else None,
+            reference=self.reference,
         )
         return folder
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg.findings.evidence import gather_evidence
+from braintumorseg.findings.judgement import judge
+from braintumorseg.findings.reference import Reference
 from braintumorseg.inference.postprocessing import to_mask
 from braintumorseg.inference.slice_classifier import SliceClassifier
 from braintumorseg.inference.variants import MIRRORED, measure_agreement, measure_spread, run_without_sequences
@@ -44,6 +47,7 @@ class Prediction:
         tta: Whether mirror images are predicted too, and the mean taken (test-time augmentation).
         uncertainty: Whether variants are predicted too.
         batch_size: How many slices go through at once at most.
+        reference: What the prediction is judged by, besides what holds for every model.
     """
 
     preprocessing: Preprocessing
@@ -54,6 +58,7 @@ class Prediction:
     tta: bool
     uncertainty: bool
     batch_size: int
+    reference: Reference | None = None
 
     def prepare(self, study: Study) -> Prepared:
         """Turn a study into the network's input."""
@@ -79,7 +84,7 @@ class Prediction:
         return Outputs(output, variants)
 
     def finish(self, study: Study, prepared: Prepared, outputs: Outputs) -> Segmentation:
-        """Bring the output back to the study's own grid, and find the mask."""
+        """Bring the output back to the study's own grid, find the mask, and say what there is to doubt."""
         probabilities = self._restore(outputs.images[..., 0], prepared)
         mask = to_mask(probabilities, self.threshold, self.min_voxels)
         spread = agreement = None
@@ -88,6 +93,13 @@ class Prediction:
             spread = measure_spread([probabilities, *variants.values()])
             found = {name: to_mask(each, self.threshold, self.min_voxels) for name, each in variants.items()}
             agreement = measure_agreement(mask, found)
+        sequences, reference = self.preprocessing.sequences, self.reference
+        # Where all pieces were too small to be kept, nothing was found.
+        threshold = self.threshold if mask.any() else np.inf
+        evidence = gather_evidence(prepared.images, sequences, outputs.images[..., 0], threshold)
+        if reference is not None:
+            evidence |= {"distance": reference.distance(evidence)[0], "shortfall": reference.shortfall(evidence)}
+        doubts = judge(evidence, reference)
         return Segmentation(
             mask=mask,
             probabilities=probabilities,
@@ -95,9 +107,11 @@ class Prediction:
             name=study.name,
             geometry=study.geometry,
             slice_names=study.slice_names,
-            notes=(*study.notes, *prepared.notes),
+            notes=(*study.notes, *prepared.notes, *doubts.values()),
             uncertainty=spread,
             agreement=agreement,
+            evidence=evidence,
+            doubts=doubts,
             engine=self.choice.engine,
             precision=self.choice.precision,
         )

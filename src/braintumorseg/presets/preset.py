@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from braintumorseg._core.checks import DataError
+from braintumorseg.findings.reference import Reference
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.bounds import check_bounds, check_int8
 from braintumorseg.presets.card import Card
@@ -24,7 +25,7 @@ CARD_FILE = "CARD.md"
 FORMAT = 1
 
 _KEYS = {"format", "name", "architecture", "preprocessing", "threshold", "min_voxels", "weights", "card"}
-_OPTIONAL = {"int8"}
+_OPTIONAL = {"int8", "reference"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Preset:
         parameters: Number of weights.
         card: Its training, its scores, its licence and its limits.
         int8_sha256: Of the file of its quantization; ``None`` where it has none.
+        reference: What predictions are judged by: the studies that trained it; ``None`` where nobody measured them.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Preset:
     parameters: int
     card: Card
     int8_sha256: str | None = None
+    reference: Reference | None = None
 
     @property
     def precision(self) -> Precision:
@@ -73,6 +76,8 @@ def compose_preset(preset: Preset) -> bytes:
     if preset.int8_sha256 is not None:
         config["int8"] = {"file": INT8_FILE, "sha256": preset.int8_sha256, "weights": preset.sha256}
     config["card"] = preset.card.get_config()
+    if preset.reference is not None:
+        config["reference"] = preset.reference.get_config()
     return f"{json.dumps(config, indent=1)}\n".encode()
 
 
@@ -101,6 +106,7 @@ def parse_preset(content: bytes, source: str) -> Preset:
             parameters=config["weights"]["parameters"],
             card=Card.from_config(config["card"]),
             int8_sha256=config["int8"]["sha256"] if "int8" in config else None,
+            reference=Reference.from_config(config["reference"]) if "reference" in config else None,
         )
     except DataError:
         raise

@@ -13,6 +13,7 @@ from safetensors.numpy import save as save_arrays
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import replacing
+from braintumorseg.findings.reference import Reference
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.card import Card
 from braintumorseg.presets.preset import (
@@ -42,6 +43,7 @@ def write_preset(
     min_voxels: int,
     card: Card,
     quantization: Weights | None = None,
+    reference: Reference | None = None,
 ) -> Preset:
     """Write a model as a preset, in place of a preset that the folder may hold.
 
@@ -57,6 +59,7 @@ def write_preset(
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
         card: Its training, its scores, its licence and its limits.
         quantization: Bounds for 8 bits, of these weights.
+        reference: What predictions are judged by.
 
     Returns:
         The record of the preset.
@@ -76,6 +79,7 @@ def write_preset(
         sha256=hashlib.sha256(weights).hexdigest(),
         parameters=sum(array.size for array in arrays.values()),
         card=card,
+        reference=reference,
     )
     build_model(preset, arrays)
     if quantization is not None:
@@ -102,6 +106,15 @@ def replace_card(folder: Path, card: Card) -> Preset:
         DataError: If the folder holds no preset, or can't be written to.
     """
     return _write(folder, replace(read_preset(folder), card=card), {})
+
+
+def replace_reference(folder: Path, reference: Reference | None) -> Preset:
+    """Give a preset another reference, or take away the one that it has; return the new record.
+
+    Raises:
+        DataError: If the folder holds no preset, or can't be written to.
+    """
+    return _write(folder, replace(read_preset(folder), reference=reference), {})
 
 
 def _content(quantization: Weights | None) -> bytes | None:

@@ -61,7 +61,9 @@ def describe_quality(quality: Quality) -> dict[str, str]:
     return {
         "Agreement of variants": agreement,
         "Certainty of the probabilities": UNKNOWN if quality.certainty is None else f"{quality.certainty:.3f}",
-        "Distance from the training data": f"{quality.distance:.2f} standard deviations",
+        "Distance from the training data": UNKNOWN
+        if quality.distance is None
+        else f"{quality.distance:.2f} times as far as they lie apart",
     }
 
 

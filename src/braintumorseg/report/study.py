@@ -94,7 +94,8 @@ def _describe(
         "quality_facts": describe_quality(findings.quality),
         "variants": {name: f"{value:.3f}" for name, value in (segmentation.agreement or {}).items()},
         "lesions": describe_lesions(findings),
-        "notes": findings.notes,
+        # A doubt is a flag of the quality already, in the panel beside the notes.
+        "notes": [note for note in findings.notes if note not in segmentation.doubts.values()],
         "study": describe_study(study),
         "model": None if segmenter is None else describe_model(segmenter, segmentation),
         "measured": [] if card is None else [str(score) for score in card.scores],

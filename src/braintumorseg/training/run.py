@@ -16,8 +16,12 @@ from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg._core.choices import Strategy
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.datasets.lgg import LGGDataset
+from braintumorseg.findings.reference import FEWEST
+from braintumorseg.inference.reference import measure_reference
 from braintumorseg.inference.segmenter import Segmenter
-from braintumorseg.presets.writer import write_preset
+from braintumorseg.presets.preset import CONFIG_FILE as PRESET_FILE
+from braintumorseg.presets.reader import read_preset
+from braintumorseg.presets.writer import replace_reference, write_preset
 from braintumorseg.study import Study
 from braintumorseg.training.batches import batches_from, build_samplers, name_batch
 from braintumorseg.training.card import run_card
@@ -53,6 +57,9 @@ def train(
     Beside the preset lie ``config.toml``; ``state.safetensors``, replaced after every round; ``log.csv`` and
     ``tensorboard/``; at the end ``curves.png`` and ``worst.png``. With ``keep_best = true`` in the configuration,
     ``best/`` is a preset of the best checkpoint, by the mean Dice of the validation patients.
+
+    With ten training patients or more, the model predicts them at the end, and the presets get the reference that their
+    predictions are judged by: see ``measure_reference``.
 
     A run that was killed, at any moment and any number of times, ends with the weights of an uninterrupted one: each batch
     follows from the seed and the number of its step, and the state holds everything else. On one CPU thread the weights
@@ -109,6 +116,7 @@ def train(
     info = _begin(config, patients, start, out)
     if info["step"] < config.steps:
         _fit(config, patients, start, out, Path(cache) if cache else out / "cache", strategy, info, progress=progress)
+    _measure_references(patients, out)
     segmenter = load_pretrained(out.absolute())  # a relative path might be the name of a bundled preset
     save_figure(plot_curves(log_table(read_info(out / STATE_FILE)["log"]), config.name), out / "curves.png")
     if patients.validation:
@@ -202,6 +210,17 @@ def _keep(
         min_voxels=config.min_voxels,
         card=run_card(config, patients, start, dice, chosen=chosen),
     )
+
+
+def _measure_references(patients: Patients, out: Path) -> None:
+    """Store in each preset of the run what its predictions are judged by, once; a few patients are no reference."""
+    if len(patients.training) < FEWEST:
+        return
+    source = f"the {len(patients.training)} patients that trained the model"
+    for folder in (out.absolute(), out.absolute() / BEST_FOLDER):
+        if (folder / PRESET_FILE).exists() and read_preset(folder).reference is None:
+            reference = measure_reference(load_pretrained(folder), patients.training.values(), source)
+            replace_reference(folder, reference)
 
 
 def _scope(strategy: str) -> AbstractContextManager[Any]:

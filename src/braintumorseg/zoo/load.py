@@ -77,5 +77,6 @@ def load_pretrained(
         name=preset.name,
         card=preset.card,
         precision=preset.precision,
+        reference=preset.reference,
     )
     return adapt(segmenter, classes=classes, channels=channels, weights=weights, freeze=freeze)
