@@ -159,7 +159,7 @@ def _mean(parts: Iterable[float]) -> float:
 
 def _unit(values: Sequence[float]) -> float:
     """Return what all but one in twenty stay below; above 0, so that it can be divided by."""
-    return max(round(float(np.quantile(values, SHARES[-1])), _DIGITS), 10**-_DIGITS)
+    return max(round(float(np.quantile(values, SHARES[-1])), _DIGITS), 1e-4)
 
 
 def _is_ordered(values: Any) -> bool:
