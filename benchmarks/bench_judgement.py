@@ -3,7 +3,7 @@
 Run: ``python benchmarks/bench_judgement.py [kaggle_3m] [--preset resunet-lgg] [--studies FOLDER ...]``. The time is the median
 over the rounds of a prediction as a whole and of the judgement in it, on a phantom of 24 slices of 256 x 256 and on one of 155
 slices of 240 x 240. With the dataset, notes are counted on the 77 train patients, who make up the reference, and on the
-13 val patients, who are no part of it. ``--studies`` names folders with one study in each folder, of which all notes are printed.
+13 val patients, who are no part of it. ``--studies`` names folders of studies, each in its own, whose notes are all printed.
 """
 
 from __future__ import annotations

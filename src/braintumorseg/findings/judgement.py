@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from braintumorseg.findings.evidence import SURE
 from braintumorseg.findings.reference import SHARES, Reference
 
-# With a reference, in its units. Of the 77 train patients of the LGG dataset, each measured by the others, one lies farther away;
-# what resunet-lgg finds stays farther below in four. Phantoms and scans from elsewhere were in view when these were set.
+# With a reference, in its units. Of the 77 train patients of the LGG dataset, each measured by the others, one lies farther
+# away; what resunet-lgg finds stays farther below in four. Phantoms and scans from elsewhere were in view when these were set.
 _FAR = 2.0
 _FAINT = 1.0
 # With a reference, a tumour may be so many times as large as those of all but one in twenty patients.
