@@ -211,7 +211,7 @@ WEIGHTS = {"file": WEIGHTS_FILE, "sha256": "0" * 64, "parameters": 10_000}
         ({"weights": {**WEIGHTS, "sha256": "0" * 63}}, "weights.sha256 must be 64 hexadecimal digits"),
         ({"weights": {**WEIGHTS, "url": "http://x"}}, "weights must be a table with exactly the keys"),
         (
-            {"preprocessing": {"version": 1, "size": 10**9, "sequences": ["flair"], "ceiling": 4}},
+            {"preprocessing": Preprocessing(sequences=("flair",)).get_config() | {"size": 10**9}},
             "preprocessing.size must be .*at most 4096",
         ),
         ({"name": ""}, "name must be a text of up to 100 characters"),
