@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_integer, wrong
-from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR, Panel, find_window, montage
-from braintumorseg._core.files import replacing
+from braintumorseg._core.draw import FOUND_COLOUR, TRUTH_COLOUR, Panel, find_window, montage, save_figure
 from braintumorseg.study import Segmentation, Study
 
 _RESEARCH_ONLY = "for research, not for diagnosis"
@@ -84,9 +83,7 @@ def save_overlay(
         DataError: If the file exists and may not be replaced, or can't be written.
     """
     path = Path(path)
-    figure = overlay(study, segmentation)
-    with replacing(path, overwrite=overwrite) as beside:
-        figure.savefig(beside, dpi=120)
+    save_figure(overlay(study, segmentation), path, overwrite=overwrite)
     return path
 
 

@@ -9,11 +9,14 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg._core.files import replacing
+from braintumorseg._core.marks import TIFF_SOFTWARE, mark
 from braintumorseg._core.optional import lazy
 
 if TYPE_CHECKING:
@@ -164,6 +167,20 @@ def figure_uri(figure: Figure, dpi: int = 110) -> str:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return _uri("png", buffer)
+
+
+def save_figure(figure: Figure, path: Path, *, overwrite: bool, dpi: int = 120) -> None:
+    """Write a figure whole or not at all, with the mark of this package where its format has room for one."""
+    suffix = path.suffix.lower()
+    options: dict[str, Any] = {}
+    if suffix == ".png":
+        options["metadata"] = {"Software": mark("picture")}
+    elif suffix in (".tif", ".tiff"):
+        options["pil_kwargs"] = {"tiffinfo": {TIFF_SOFTWARE: mark("picture")}}
+    elif suffix in (".pdf", ".svg"):
+        options["metadata"] = {"Creator": mark("picture")}
+    with replacing(path, overwrite=overwrite) as beside:
+        figure.savefig(beside, dpi=dpi, **options)
 
 
 def _uri(kind: str, buffer: BytesIO) -> str:

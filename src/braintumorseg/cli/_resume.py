@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import braintumorseg as bts
+from braintumorseg._core.marks import kind_of
 
 if TYPE_CHECKING:
     from braintumorseg import Segmenter
@@ -57,9 +58,18 @@ class Record:
             raise bts.DataError(msg) from error
 
     def _made_from(self, files: list[Path]) -> str:
-        """Tell files apart by name, size and time of change: reading them all would take as long as predicting."""
+        """Tell files apart by name, size and time of change: reading them all would take as long as predicting.
+
+        Results may lie with their study, and are no part of it: they change with each run.
+        """
         seen = []
         for path in files:
-            inner = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+            inner = [path]
+            if path.is_dir():
+                inner = sorted(each for each in path.rglob("*") if each.is_file() and not _is_result(each))
             seen += [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in inner]
         return hashlib.sha256(json.dumps([self._model, seen]).encode()).hexdigest()
+
+
+def _is_result(path: Path) -> bool:
+    return path.name == RECORD_FILE or kind_of(path) is not None

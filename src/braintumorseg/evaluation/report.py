@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+from braintumorseg._core.draw import save_figure
 from braintumorseg._core.files import check_free, replacing
 from braintumorseg.evaluation.pictures import plot_dice
 from braintumorseg.evaluation.table import Evaluation
@@ -44,8 +45,7 @@ def write_evaluation(
     folder = Path(folder)
     for name in EVALUATION_FILES:
         check_free(folder / name, overwrite=overwrite)
-    with replacing(folder / "dice.png", overwrite=overwrite) as beside:
-        plot_dice(evaluation).savefig(beside, dpi=120)
+    save_figure(plot_dice(evaluation), folder / "dice.png", overwrite=overwrite)
     with replacing(folder / "summary.txt", overwrite=overwrite) as beside:
         beside.write_text(f"{evaluation if text is None else text}\n", encoding="utf-8")
     evaluation.to_csv(folder / "patients.csv", overwrite=overwrite)

@@ -12,8 +12,9 @@ import braintumorseg.io.dicom.reader as dicom
 import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
-from braintumorseg.io.names import is_result
+from braintumorseg.io.names import holds_masks
 from braintumorseg.io.reading import READS, is_other
+from braintumorseg.io.results import images_among, is_converted, is_result
 
 
 def find_studies(root: str | PathLike[str]) -> list[Path]:
@@ -22,7 +23,8 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
     Args:
         root: A study, or a folder of studies at any depth: folders of numbered slices; folders of NIfTI files that are named
             by what they hold; other NIfTI files, one study each; folders and zips of DICOM, one examination each. Masks and
-            other results, hidden files, and other kinds of files are passed over.
+            other results, hidden files, and other kinds of files are passed over, and so is what dcm2niix made of the DICOM
+            beside it. What this package wrote is known by its content, whatever its name.
 
     Returns:
         Paths in the order of their names, numbers in them by value; the path itself if it is a study.
@@ -35,10 +37,11 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
         msg = f"{root}: does not exist; expected a study or a folder of studies"
         raise DataError(msg)
     if root.is_file():
-        found = [root] if is_other(root) and not is_result(root) else []
+        known = nifti.is_nifti(root) and not images_among([root])
+        found = [root] if is_other(root) and not is_result(root) and not known else []
     else:
         try:
-            scanned = dicom.find(root, is_other, _may_be_study)[0]
+            scanned = dicom.find(root, is_other, lambda path: _may_be_study(path) and not is_converted(path))[0]
             found = [*_studies(root, set(scanned), set()), *scanned]
         except OSError as error:
             msg = f"{error.filename}: can't be listed ({error.strerror})"
@@ -56,19 +59,27 @@ def _studies(folder: Path, scanned: set[Path], seen: set[Path]) -> Iterator[Path
         return
     seen.add(place)
     children = [child for child in sorted(folder.iterdir(), key=_by_number) if not child.name.startswith(".")]
-    named = folder not in scanned and nifti.is_named_study(folder)
+    within = any(folder.is_relative_to(each) for each in scanned)
+    named = folder not in scanned and nifti.is_named_study(folder) and not (within and _is_all_converted(folder))
+    volumes = [child for child in children if child.is_file() and _may_be_study(child)]
+    volumes = [] if named or folder in scanned else images_among(volumes)
+    if within:  # copies of the series that are read
+        volumes = [each for each in volumes if not is_converted(each)]
     below: list[Path] = []
     for child in children:
         if child.is_dir():
-            below += _studies(child, scanned, seen)
+            if not holds_masks(child):
+                below += _studies(child, scanned, seen)
         elif containers.is_zip(child):
             if dicom.holds_dicom(child):
                 below.append(child)
-        elif not named and folder not in scanned and _may_be_study(child):
+        elif child in volumes:
             below.append(child)
     medical = named or any(each.is_file() for each in below) or any(each.is_relative_to(folder) for each in scanned)
     medical = medical or any(nifti.is_named_study(each) for each in below if each.is_dir())
-    sliced = not medical and any(child.is_file() and images.is_slice(child) for child in children)
+    sliced = not medical and any(
+        child.is_file() and images.is_slice(child) and not is_result(child) for child in children
+    )
     if sliced or named:
         yield folder
     yield from below
@@ -76,6 +87,10 @@ def _studies(folder: Path, scanned: set[Path], seen: set[Path]) -> Iterator[Path
 
 def _may_be_study(path: Path) -> bool:
     return nifti.is_nifti(path) and not is_result(path)
+
+
+def _is_all_converted(folder: Path) -> bool:
+    return all(map(is_converted, nifti.named_files(folder)))
 
 
 def _by_number(path: Path) -> list[str | int]:

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import check_free, replacing
+from braintumorseg._core.marks import TIFF_SOFTWARE, Kind, kind_of, mark
+from braintumorseg.io.names import has_result_name
+from braintumorseg.io.results import kind_of_mask, shorten
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 _SUFFIXES = (".tif", ".tiff", ".png")
@@ -38,9 +42,11 @@ def is_slice(path: Path) -> bool:
 
 def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
     """Read a folder of numbered slices; see ``read_study``."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and is_image(path))
-    slices, notes = _numbered(folder, [path for path in files if not _is_mask(path)])
-    masks = _match_masks(folder, slices, [path for path in files if _is_mask(path)])
+    kinds = {path: kind_of(path) for path in sorted(folder.iterdir()) if is_image(path) and path.is_file()}
+    slices, notes = _numbered(folder, [path for path in kinds if kinds[path] is None and not has_result_name(path)])
+    drawn = [path for path in kinds if _is_mask(path) and kinds[path] in (None, "mask")]
+    notes += _found_by_model([path for path in kinds if _is_mask(path) and kinds[path] == "prediction"], slices)
+    masks = _match_masks(folder, slices, drawn)
     volume = _stack(slices, [_read_slice(path) for path in slices])
     mask = _read_mask(masks, [_read_slice(path) for path in masks], volume.shape) if masks else None
     return _study(folder, volume, mask, sequences, name or folder.name, [path.stem for path in slices], notes)
@@ -55,11 +61,14 @@ def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -
     volume = _stack([path] * len(pages), pages)
     beside = path.with_name(path.stem + _MASK + path.suffix)
     mask = None
-    if beside.is_file():
+    notes: tuple[str, ...] = ()
+    if beside.is_file() and kind_of(beside) == "prediction":
+        notes = _found_by_model([beside], [path])
+    elif beside.is_file():
         masks = _read_pages(beside)
         mask = _read_mask([beside] * len(masks), masks, volume.shape)
     names = [path.stem] if len(pages) == 1 else [f"{path.stem}_{page}" for page in range(1, len(pages) + 1)]
-    return _study(path, volume, mask, sequences, name or path.stem, names)
+    return _study(path, volume, mask, sequences, name or path.stem, names, notes)
 
 
 def write_folder(segmentation: Segmentation, folder: Path, *, overwrite: bool) -> Path:
@@ -81,7 +90,7 @@ def write_folder(segmentation: Segmentation, folder: Path, *, overwrite: bool) -
             complete = Path(beside) / "masks"
             complete.mkdir()
             for target, mask in zip(targets, segmentation.mask, strict=True):
-                _as_image(mask).save(complete / target.name)
+                _save(_as_image(mask), complete / target.name, kind_of_mask(segmentation))
             if new:
                 complete.rename(folder)
             else:
@@ -100,11 +109,26 @@ def write_file(segmentation: Segmentation, path: Path, *, overwrite: bool) -> Pa
         msg = f"{path}: PNG holds one slice; expected a folder, .tif or .nii.gz for the {len(others) + 1} of this study"
         raise DataError(msg)
     with replacing(path, overwrite=overwrite) as beside:
-        if others:
-            first.save(beside, save_all=True, append_images=others)
-        else:
-            first.save(beside)
+        _save(first, beside, kind_of_mask(segmentation), others)
     return path
+
+
+def _save(image: Image.Image, path: Path, kind: Kind, others: Sequence[Image.Image] = ()) -> None:
+    """Write an image, or a TIFF of pages, with the mark of this package."""
+    if path.suffix.lower() == ".png":
+        text = PngInfo()
+        text.add_text("Software", mark(kind))
+        image.save(path, pnginfo=text)
+    else:
+        pages: dict[str, Any] = {"save_all": True, "append_images": others} if others else {}
+        image.save(path, tiffinfo={TIFF_SOFTWARE: mark(kind)}, **pages)
+
+
+def _found_by_model(masks: Sequence[Path], slices: Sequence[Path]) -> tuple[str, ...]:
+    """Note the masks of slices that this package found: they would pass for the truth that they are compared with."""
+    stems = {path.stem for path in slices}
+    found = [path for path in masks if path.stem.removesuffix(_MASK) in stems]
+    return (f"{shorten(found)} left out: found by a model of braintumorseg, not drawn",) if found else ()
 
 
 def _is_mask(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 BraTS: ``BraTS20_001_flair``, ``_t1``, ``_t1ce``, ``_seg``; ``BraTS-GLI-00001-000-t2f``, ``-t1n``, ``-t1c``, ``-seg``.
 BIDS: ``sub-01_ses-1_FLAIR``, ``sub-01_T1w``, ``sub-01_ce-gadolinium_T1w``. And plain
-``flair``, ``t1``, ``t1ce``, ``pre``, ``post``.
+``flair``, ``t1``, ``t1ce``, ``pre``, ``post``. Masks: ``mask``, ``p_tumour_seg``, ``labels``, ``brain_mask``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+_TUMOUR = "(?:whole[_-]?)?(?:tumou?r|lesions?|glioma)[_-]?"
 _KINDS = {
     "flair": "(?:t2[_-]?)?flair|t2f",
     "t1ce": "t1[_-]?(?:ce|c|gd|post)|t1w[_-]?(?:ce|c|gd|post)|(?<!flair[_-])(?<!t2[_-])post",
     "t1": "t1n|t1w?(?:[_-]?pre)?|(?<!flair[_-])(?<!t2[_-])pre",
     "t2": "t2w?",
-    "seg": "seg",
+    "seg": f"(?:{_TUMOUR})?seg",
 }
+_MASK = "masks?|segm?|segmentations?|labels?|label[_-]?maps?|rois?|ground[_-]?truth|truth"
+_TUMOUR_MASK = re.compile(
+    rf"(?:^|.*[_\-. ]){_TUMOUR}(?:{_MASK})|{_MASK}|gt|.*[_\-. ](?:segmentation|labels?)", re.IGNORECASE
+)
+_MASK_WORD = re.compile(rf"(?:{_TUMOUR}|brain|head|skull)?(?:{_MASK}|dseg|probseg)(?:tr|ts)?", re.IGNORECASE)
+_OTHER_PARTS = re.compile(
+    r"(?:^|[_\-. ])(?:brain|head|skull|bet|wm|gm|csf|tissues?|ventricles?)(?!.*(?:tumou?r|lesion))", re.IGNORECASE
+)
 _PATTERN = re.compile(
     r"(?:^|(?<=[_\-. ]))(?:" + "|".join(f"(?P<{kind}>{names})" for kind, names in _KINDS.items()) + ")$", re.IGNORECASE
 )
@@ -40,9 +49,16 @@ def meaning(path: Path) -> Meaning | None:
     if found is None:
         return None
     kind = str(found.lastgroup)
+    owner = text[: found.start()].rstrip("_-. ")
+    if kind == "seg":
+        drawn_on = _PATTERN.search(owner)
+        if _OTHER_PARTS.search(text) or (drawn_on is not None and drawn_on.lastgroup != "flair"):
+            return None  # a mask of the brain, or of the tissues that T1 shows
+        if drawn_on is not None:
+            owner = owner[: drawn_on.start()].rstrip("_-. ")
     bids = _BIDS.match(text)
     if bids is None:
-        return Meaning(kind, text[: found.start()].rstrip("_-. "))
+        return Meaning(kind, owner)
     if kind == "t1" and _ENHANCED.search(text):
         kind = "t1ce"
     return Meaning(kind, bids[1])
@@ -75,6 +91,29 @@ def stem(path: Path) -> str:
     return Path(name).stem
 
 
-def is_result(path: Path) -> bool:
-    """Tell masks and what else is written beside studies from studies."""
-    return stem(path).endswith(("_mask", "_probabilities", "_uncertainty", "_overlay"))
+def is_mask(path: Path) -> bool:
+    """Tell by the name whether a NIfTI file is a mask or a label map: a word of it says so, and no sequence ends it."""
+    text = stem(path)
+    meant = meaning(path)
+    if meant is not None:
+        return meant.kind == "seg"
+    return any(
+        _MASK_WORD.fullmatch(word) for word in re.split(r"[_\-. ]+|(?<=[a-z])(?=[A-Z0-9])|(?<=\D)(?=\d)", text)
+    ) or (_TUMOUR_MASK.fullmatch(text) is not None)
+
+
+def is_tumour_mask(path: Path) -> bool:
+    """Tell by the name whether a mask that is not called ``seg`` is one of the tumour, rather than of the brain."""
+    text = stem(path)
+    return _TUMOUR_MASK.fullmatch(text) is not None and _OTHER_PARTS.search(text) is None
+
+
+def holds_masks(folder: Path) -> bool:
+    """Tell by the name whether a folder holds the masks of studies that lie elsewhere, such as ``labelsTr``."""
+    return _MASK_WORD.fullmatch(folder.name) is not None
+
+
+def has_result_name(path: Path) -> bool:
+    """Tell by the name whether this is a mask, or what else ``predict`` writes beside studies."""
+    text = stem(path)
+    return text.endswith(("_mask", "_probabilities", "_uncertainty", "_overlay")) and not is_tumour_mask(path)

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import replacing
+from braintumorseg._core.marks import Kind, kind_in, kind_of, mark
 from braintumorseg._core.optional import lazy
 from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.grids.orientation import is_usable, turned
-from braintumorseg.io.names import is_result, meaning, stem
+from braintumorseg.io.names import is_mask, is_tumour_mask, meaning, stem
+from braintumorseg.io.results import choose_mask, is_converted, is_label_map, is_result, kind_of_mask, shorten
 from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
 
 nib = lazy("nibabel")
@@ -65,14 +67,30 @@ def is_image(source: object) -> bool:
     return hasattr(source, "affine") and hasattr(source, "dataobj") and hasattr(source, "header")
 
 
+def refuse_result(path: Path) -> None:
+    """Refuse what this package wrote where an image is asked for."""
+    kind = kind_of(path)
+    if kind is not None:
+        raise DataError(_not_an_image(path, kind))
+
+
+def _not_an_image(path: Path, kind: Kind) -> str:
+    return (
+        f"{path}: is a {kind} that braintumorseg wrote; expected an image of its study, or sequences= to read it as one"
+    )
+
+
 def study_of_image(image: Any, sequences: Sequence[str] | None = None) -> Study:
     """Make a study of an image that nibabel holds, with its affine; it is named by its file where it has one.
 
     Raises:
-        DataError: If it is no volume of real numbers that lies in the world, or has other sequences.
+        DataError: If it is no volume of real numbers that lies in the world, has other sequences, or is a result.
     """
     file = image.get_filename()
     path = Path(file) if file else Path("image")
+    kind = kind_in(image.header["descrip"].tobytes()) if isinstance(image.header, nib.Nifti1Header) else None
+    if kind is not None and sequences is None:
+        raise DataError(_not_an_image(path, kind))
     _check_values(path, image)
     try:
         data = _read_values(image)
@@ -95,51 +113,85 @@ def read_folder(folder: Path, name: str, *, align: bool, notes: Sequence[str] = 
     """Read a folder of files whose names say what they hold; see ``read_study``."""
     found: dict[str, Path] = {}
     owners: dict[str, Path] = {}
-    for path in named_files(folder):
+    files = named_files(folder)
+    for path in files:
         meant = meaning(path)
         if meant is None:
             continue
         if meant.kind in found and meant.owner in owners:
             msg = f"{folder}: {found[meant.kind].name} and {path.name} look alike; name the files with flair=, t1= and t1ce="
             raise DataError(msg)
-        owners.setdefault(meant.owner, path)
+        if meant.owner or meant.kind != "seg":
+            owners.setdefault(meant.owner, path)
         found[meant.kind] = path
     if len(owners) > 1:
         first, second, *_ = owners.values()
         msg = f"{folder}: mixes {first.name} and {second.name}; expected the files of one patient"
         raise DataError(msg)
     if "flair" not in found:
-        held = ", ".join(path.name for path in found.values()) or "no name that is known"
-        msg = f"{folder}: holds no FLAIR (such as *_flair.nii.gz, *-t2f.nii.gz or *_FLAIR.nii.gz); found {held}"
+        msg = (
+            f"{folder}: holds no FLAIR (such as *_flair.nii.gz, *-t2f.nii.gz or *_FLAIR.nii.gz); "
+            f"found {shorten(files)}; name the files with flair=, t1= and t1ce= (CLI: --flair, --t1, --t1ce)"
+        )
         raise DataError(msg)
+    told = list(notes)
+    if not is_label_map(found["flair"]):  # a phantom may be, and then so are its other sequences
+        labels = {kind: found.pop(kind) for kind in SEQUENCES if kind in found and is_label_map(found[kind])}
+        told += [
+            f"{path.name} left out: it holds labels, so it is a mask and not {kind}" for kind, path in labels.items()
+        ]
+    mask, about = choose_mask(found, files)
     readers = {kind: partial(read_volume, path) for kind, path in found.items() if kind in SEQUENCES}
-    mask = found.get("seg")
-    return combine(readers, name, align=align, mask=partial(read_volume, mask) if mask else None, notes=notes)
+    return combine(readers, name, align=align, mask=partial(read_volume, mask) if mask else None, notes=[*told, *about])
 
 
 def named_files(folder: Path) -> list[Path]:
-    """Return a folder's NIfTI files that are no results, in the order of their names."""
-    return sorted(path for path in folder.iterdir() if is_nifti(path) and not is_result(path) and path.is_file())
+    """Return a folder's NIfTI files that are no results, in the order of their names.
+
+    A mask that this package wrote is one of them where its name says that it is the study's own, ``_seg``.
+    """
+    files = (path for path in folder.iterdir() if is_nifti(path) and path.is_file())
+    return sorted(path for path in files if _kind_by_name(path) == "seg" or not is_result(path))
+
+
+def _kind_by_name(path: Path) -> str | None:
+    meant = meaning(path)
+    return None if meant is None else meant.kind
 
 
 def is_named_study(folder: Path) -> bool:
     """Tell by the names whether a folder's NIfTI files belong together, rather than each being a FLAIR on its own."""
-    return any(meant is not None and meant.kind != "flair" for meant in map(meaning, named_files(folder)))
+    files = named_files(folder)
+    kinds = [_kind_by_name(path) for path in files]
+    if set(kinds) & {"t1", "t1ce", "t2"}:
+        return True
+    masked = "seg" in kinds or any(
+        kind is None and is_tumour_mask(path) for kind, path in zip(kinds, files, strict=True)
+    )
+    return kinds.count("flair") == 1 and masked
 
 
-def has_flair(folder: Path) -> bool:
-    """Tell by the names whether a folder's NIfTI files make a study."""
-    return any(meant is not None and meant.kind == "flair" for meant in map(meaning, named_files(folder)))
+def has_flair(folder: Path, *, converted: bool = True) -> bool:
+    """Tell by the names whether a folder's NIfTI files make a study.
+
+    Args:
+        folder: The folder.
+        converted: Whether files that dcm2niix made count too.
+    """
+    flairs = [path for path in named_files(folder) if _kind_by_name(path) == "flair"]
+    return any(converted or not is_converted(path) for path in flairs)
 
 
 def write_file(
     segmentation: Segmentation, path: Path, *, overwrite: bool, probabilities: bool, uncertainty: bool
 ) -> Path:
     """Write a mask and, if asked, the maps beside it; see ``write_segmentation``."""
-    arrays = {path: segmentation.mask.astype(np.uint8), **maps_beside(segmentation, path, probabilities, uncertainty)}
+    maps = maps_beside(segmentation, path, probabilities, uncertainty)
     with ExitStack() as files:  # all files are complete before the first is put in its place
-        for place, array in arrays.items():
-            save(segmentation, array, files.enter_context(replacing(place, overwrite=overwrite)))
+        mask = segmentation.mask.astype(np.uint8)
+        save(segmentation, mask, files.enter_context(replacing(path, overwrite=overwrite)), kind_of_mask(segmentation))
+        for place, array in maps.items():
+            save(segmentation, array, files.enter_context(replacing(place, overwrite=overwrite)), "map")
     return path
 
 
@@ -158,9 +210,11 @@ def maps_beside(
     return found
 
 
-def save(segmentation: Segmentation, array: NDArray[Any], path: Path) -> None:
-    """Write an array ``(slices, height, width)`` of a segmentation where its study lies."""
-    nib.save(_as_image(segmentation, array), path)
+def save(segmentation: Segmentation, array: NDArray[Any], path: Path, kind: Kind) -> None:
+    """Write an array ``(slices, height, width)`` of a segmentation where its study lies, with the mark of this package."""
+    image = _as_image(segmentation, array)
+    image.header["descrip"] = mark(kind).encode()
+    nib.save(image, path)
 
 
 def _load(path: Path) -> tuple[NDArray[np.float32], Geometry, tuple[str, ...]]:
@@ -239,8 +293,9 @@ def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
     if count == 3:
         return SEQUENCES
     meant = meaning(path)
-    if meant is not None and meant.kind not in SEQUENCES:
-        msg = f"{path}: is {meant.kind} by its name; expected one of {', '.join(SEQUENCES)}, or sequences= to say which"
+    if is_mask(path) or (meant is not None and meant.kind not in SEQUENCES):
+        called = "seg" if meant is None else meant.kind
+        msg = f"{path}: is {called} by its name; expected one of {', '.join(SEQUENCES)}, or sequences= to say which"
         raise DataError(msg)
     return ("flair",) if meant is None else (meant.kind,)
 

@@ -15,7 +15,8 @@ import braintumorseg.io.images as images
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.io.grids.combining import Volume, combine
-from braintumorseg.io.names import is_result, meaning, sequence_name, stem
+from braintumorseg.io.names import meaning, sequence_name, stem
+from braintumorseg.io.results import is_result, shorten
 from braintumorseg.study import SEQUENCES, Study
 
 READS = "a folder of .tif or .png slices, a .tif or .png image, a .nii or .nii.gz file, or a folder or .zip of DICOM"
@@ -41,10 +42,12 @@ def read_study(
     * One NIfTI file: 3-D (one sequence, flair unless its name says another) or 4-D (3 sequences: t1, flair, t1ce).
     * A folder of NIfTI files whose names end as in BraTS (``_flair``, ``_t1``, ``_t1ce``; ``-t2f``, ``-t1n``, ``-t1c``) or in
       BIDS (``_FLAIR``, ``_T1w``, ``_ce-*_T1w``; the folder itself, or one with ``anat`` in it), or are plain ``flair``, ``t1``
-      and ``t1ce``. ``_seg`` is a mask, true where it is above 0.
+      and ``t1ce``. ``_seg`` is a mask, true where it is above 0; without one, a single ``mask`` or ``..._tumour_mask`` is.
     * A folder, at any depth, or a ``.zip`` of DICOM series of one examination. Which series is the FLAIR, and which the T1
       before and after contrast, is read from its description, contrast agent and times. Needs ``braintumorseg[dicom]``.
-    * Of several formats in one folder, DICOM is read before NIfTI, and NIfTI before images; what is left is noted.
+    * Of several formats in one folder, DICOM is read before NIfTI, and NIfTI before images; what is left is noted. That holds
+      for NIfTI files above folders of DICOM too, where dcm2niix made them.
+    * What this package wrote is known by its content and is no image, whatever it is called: results may lie with a study.
     * ``flair=``, ``t1=`` and ``t1ce=``: one NIfTI file each, or the folder or zip of one DICOM series.
 
     Volumes are turned so that slices run from inferior to superior, rows from anterior to posterior, and columns from the
@@ -176,8 +179,12 @@ def _read_path(path: Path, options: _Options) -> Study:
         _check_several(path, sequences)
         return dicom.read_study(path, options.series, name or study_name(path), align=options.align)
     if nifti.is_nifti(path):
+        if sequences is None:
+            nifti.refuse_result(path)
         return nifti.read_file(path, sequences, name)
     if images.is_image(path):
+        if sequences is None:
+            nifti.refuse_result(path)
         return images.read_file(path, _all_named(path, sequences), name)
     msg = f"{path}: unknown kind of file; expected {READS}"
     raise DataError(msg)
@@ -188,7 +195,7 @@ def _read_folder(path: Path, options: _Options) -> Study:
     folder, name = _anatomy(path), options.name or study_name(path)
     volumes = nifti.named_files(folder)
     scanned = dicom.holds_dicom_itself(folder, is_other)
-    if not scanned and not nifti.has_flair(folder):
+    if not scanned and not nifti.has_flair(folder, converted=False):
         scanned = dicom.holds_dicom(path, is_other)
     if scanned:
         _check_several(path, options.sequences)
@@ -214,8 +221,8 @@ def _left(folder: Path, volumes: Sequence[Path] = ()) -> list[str]:
     files = [*volumes, *(each for each in sorted(folder.iterdir()) if images.is_image(each) and not is_result(each))]
     if not files:
         return []
-    shown = ", ".join(each.name for each in files[:5]) + (", ..." if len(files) > 5 else "")
-    return [f"{len(files)} {'file' if len(files) == 1 else 'files'} of other formats left out: {shown}"]
+    why = "; DICOM is read before NIfTI" if volumes else ""
+    return [f"{len(files)} {'file' if len(files) == 1 else 'files'} of other formats left out: {shorten(files)}{why}"]
 
 
 def _read_files(files: dict[str, Path], options: _Options) -> Study:
@@ -231,6 +238,7 @@ def _read_volume(path: Path) -> Volume:
         msg = f"{path}: does not exist; expected {_READS_ONE}"
         raise DataError(msg)
     if nifti.is_nifti(path):
+        nifti.refuse_result(path)
         return nifti.read_volume(path)
     if path.is_dir() or containers.is_zip(path):
         return dicom.read_volume(path)

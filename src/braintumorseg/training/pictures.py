@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from braintumorseg._core.draw import BLACK, BLUE, FOUND_COLOUR, TRUTH_COLOUR, VERMILLION, Panel, find_window, montage
-from braintumorseg._core.files import replacing
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.study import Segmentation, Study
 from braintumorseg.training.log import patient_columns
@@ -97,9 +95,3 @@ def plot_worst_slices(segmenter: Segmenter, studies: Iterable[Study], *, count: 
     key = {"found": FOUND_COLOUR, "truth": TRUTH_COLOUR}
     title = f"{segmenter.name}: the slices that differ most"
     return montage([panel for _, panel in found], side=2.6, key=key, title=title, font=7)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all, in place of an older one."""
-    with replacing(path, overwrite=True) as beside:
-        figure.savefig(beside, dpi=120)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg._core.choices import Strategy
+from braintumorseg._core.draw import save_figure
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.datasets.lgg import LGGDataset
 from braintumorseg.findings.reference import FEWEST
@@ -28,7 +29,7 @@ from braintumorseg.training.card import run_card
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.log import log_table
 from braintumorseg.training.patients import Patients
-from braintumorseg.training.pictures import plot_curves, plot_worst_slices, save_figure
+from braintumorseg.training.pictures import plot_curves, plot_worst_slices
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds
 from braintumorseg.training.start import copy_weights, hash_weights, load_start
@@ -118,9 +119,11 @@ def train(
         _fit(config, patients, start, out, Path(cache) if cache else out / "cache", strategy, info, progress=progress)
     _measure_references(patients, out)
     segmenter = load_pretrained(out.absolute())  # a relative path might be the name of a bundled preset
-    save_figure(plot_curves(log_table(read_info(out / STATE_FILE)["log"]), config.name), out / "curves.png")
+    save_figure(
+        plot_curves(log_table(read_info(out / STATE_FILE)["log"]), config.name), out / "curves.png", overwrite=True
+    )
     if patients.validation:
-        save_figure(plot_worst_slices(segmenter, patients.validation), out / "worst.png")
+        save_figure(plot_worst_slices(segmenter, patients.validation), out / "worst.png", overwrite=True)
     return segmenter
 
 

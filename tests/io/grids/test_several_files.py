@@ -221,7 +221,7 @@ def test_a_head_that_lay_still_is_left_alone(fine_head):
 def no_flair(folder, head):
     save(folder / "a_t1.nii", head, "t1")
     save(folder / "a_t1ce.nii", head, "t1ce")
-    return {"path": folder}, r"holds no FLAIR \(such as .*\); found a_t1.nii, a_t1ce.nii"
+    return {"path": folder}, r"holds no FLAIR \(such as .*\); found a_t1.nii, a_t1ce.nii; name the files with flair="
 
 
 def files_without_flair(folder, head):

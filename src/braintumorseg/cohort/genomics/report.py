@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from braintumorseg._core.draw import figure_uri
-from braintumorseg._core.files import check_free, replacing
+from braintumorseg._core.draw import figure_uri, save_figure
+from braintumorseg._core.files import check_free
 from braintumorseg._core.page import write_page
 from braintumorseg._core.tables import write_table
 from braintumorseg.cohort.genomics.association import Association
@@ -73,8 +73,7 @@ def write_association(
         plot_clusters(association, best["feature"], best["clustering"]),
     )
     for name, figure in zip(PICTURES, figures, strict=True):
-        with replacing(folder / name, overwrite=overwrite) as beside:
-            figure.savefig(beside, dpi=120)
+        save_figure(figure, folder / name, overwrite=overwrite)
     alts = (
         "Minus the decimal logarithm of Fisher's p over Cramér's V, one point a test",
         "Fisher's p of each feature with each clustering",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
+from braintumorseg._core.marks import kind_in
 from braintumorseg._core.optional import lazy, require
 from braintumorseg.io.dicom.containers import DEFLATE_RATIO, LARGEST_FILE, Entry, file_entry, is_dicom, opened
 from braintumorseg.io.dicom.contrasts import Recognition, recognize_all
@@ -31,11 +32,14 @@ _DEFLATED = (
     b"1.2.840.10008.1.2.1.99"  # the transfer syntax whose whole data set is deflated, which parsing would inflate
 )
 _META_BYTES = 1024  # where the transfer syntax is stated
+_HEADER_BYTES = 4096  # where the manufacturer is
 _CLASS_TAG = 0x00080018
-_DIRECTORY = "Media Storage Directory"
+_OWN = "braintumorseg's segmentation"
+_NO_NEWS = ("Media Storage Directory", _OWN)  # of what is passed over
 _IMAGELESS = re.compile(
     r"Raw Data|Presentation State|\bSR\b|Document|Encapsulated|Spectroscopy|Waveform|Registration|Fiducials|Directory"
     r"|Structure Set|RT Plan|RT Beams|Annotation|Measurement|Tractography|Surface|Procedure|Protocol|Real World Value"
+    r"|Segmentation"
 )
 _DENSEST = 4096  # values in a byte of an encoded image, above what its codecs can do
 
@@ -43,13 +47,18 @@ _DENSEST = 4096  # values in a byte of an encoded image, above what its codecs c
 def holds_dicom(path: Path, skip: Callable[[Path], bool] = lambda _: False) -> bool:
     """Tell whether a folder or a zip holds DICOM files, other than those that are of another kind by their name."""
     with opened(path) as entries:
-        return any(is_dicom(entry) for entry in entries if not skip(Path(entry.name)))
+        return any(_may_be_image(entry) for entry in entries if not skip(Path(entry.name)))
 
 
 def holds_dicom_itself(folder: Path, skip: Callable[[Path], bool]) -> bool:
     """Tell whether DICOM files lie in a folder, rather than in one below it."""
     files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
-    return any(is_dicom(file_entry(path)) for path in files if not skip(path) and path.stat().st_size)
+    return any(_may_be_image(file_entry(path)) for path in files if not skip(path) and path.stat().st_size)
+
+
+def _may_be_image(entry: Entry) -> bool:
+    """Tell whether this is a DICOM file that may hold an image, unlike a segmentation or a report."""
+    return is_dicom(entry) and _kind_without_image(entry) is None
 
 
 def find(
@@ -88,7 +97,7 @@ def find(
                 others = others or alone(child)
             elif not own and child.stat().st_size:
                 entry = file_entry(child)
-                if is_dicom(entry):
+                if _may_be_image(entry):
                     own = {_examination(entry)}
     one = len(examinations) == 1 and (holding > 1 or not others)
     return ([folder] if own or one else found), examinations | own
@@ -214,10 +223,10 @@ def _series(path: Path, entries: Sequence[Entry]) -> tuple[list[Series], list[st
         kind = _kind_without_image(entry)
         if kind is None:
             headers.append((entry, _parse(entry, pixels=False)))
-        elif kind != _DIRECTORY:
+        elif kind not in _NO_NEWS:
             left.append(kind)
     try:
-        found = _group(path, headers)
+        found = _group(path, headers, left)
     except DataError:
         raise
     except Exception as error:  # values are decoded where they are used, and damaged ones raise anything
@@ -242,7 +251,8 @@ def _kind_without_image(entry: Entry) -> str | None:
         if "Image Storage" in name:
             return None
         if _IMAGELESS.search(name):
-            return name.removesuffix(" Storage")
+            with entry.open() as stream:
+                return _OWN if kind_in(stream.read(_HEADER_BYTES)) else name.removesuffix(" Storage")
         with entry.open() as stream:
             held = pydicom.dcmread(stream, defer_size=_META_BYTES, specific_tags=["PixelData"], force=True)
         return None if "PixelData" in held else "of a private kind"
@@ -260,10 +270,10 @@ def _digest(entry: Entry) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def _group(path: Path, headers: Sequence[tuple[Entry, Any]]) -> list[Series]:
+def _group(path: Path, headers: Sequence[tuple[Entry, Any]], left: Sequence[str]) -> list[Series]:
     images = [(entry, header) for entry, header in headers if _is_image(entry, header)]
     if not images:
-        kinds = sorted({str(header.get("Modality", "unknown")) for _, header in headers})
+        kinds = sorted({*left, *(str(header.get("Modality", "unknown")) for _, header in headers)})
         msg = f"{path}: holds no MR images; found {', '.join(kinds) or 'no DICOM'}"
         raise DataError(msg)
     for keyword, what in (("PatientID", "patients"), ("StudyInstanceUID", "examinations")):
