@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -38,6 +40,25 @@ def replace_unencodable() -> None:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Print warnings of this package as lines of the command, without the place in its code."""
+    kept = warnings.showwarning
+    own = Path(__file__).parents[1]
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *others: Any) -> None:
+        if issubclass(category, UserWarning) and Path(filename).is_relative_to(own):
+            complain(str(message), "warning")
+        else:
+            kept(message, category, filename, lineno, *others)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = kept
 
 
 def say(text: str) -> None:

@@ -43,6 +43,10 @@ def write_segmentation(
     Returns:
         The path.
 
+    Warns:
+        UserWarning: If the headers of DICOM images lack what a DICOM SEG needs, or have it malformed. It is then left empty,
+            or made up from the images' places, and each warning says which.
+
     Raises:
         DataError: If a file exists and may not be replaced, can't be written, or can't hold this segmentation.
 

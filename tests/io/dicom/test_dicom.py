@@ -517,10 +517,10 @@ def test_headers_may_lack_what_anonymised_ones_lack(tmp_path, head, recwarn):
     assert not [each for each in recwarn if "xxx" in str(each.message) or "1970" in str(each.message)]
 
 
-def test_headers_that_place_nothing_in_an_examination_are_refused(tmp_path, head):
+def test_images_of_an_unknown_kind_are_refused(tmp_path, head):
     for path in write_classic(tmp_path / "in", head[0][..., 1], head[1]):
         data = pydicom.dcmread(path)
-        del data.FrameOfReferenceUID
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.3"
         data.save_as(path)
     study = read_study(tmp_path / "in")
     with pytest.raises(DataError, match=r"mask\.dcm: can't be made from the headers of the FLAIR's images"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import warnings
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -14,19 +14,15 @@ from numpy.typing import NDArray
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import replacing
+from braintumorseg._core.marks import SOFTWARE
 from braintumorseg._core.optional import lazy, require
 from braintumorseg._version import __version__
-from braintumorseg.study import DicomSource, Segmentation
+from braintumorseg.io.dicom.cleaning import clean
+from braintumorseg.study import DicomSource, Geometry, Segmentation
 
 pydicom = lazy("pydicom")
 highdicom = lazy("highdicom")
 
-# What every object of an examination has, if only empty, and what anonymised ones often lack or fill with other texts.
-_MAY_BE_EMPTY = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
-    "ReferringPhysicianName", "PositionReferenceIndicator",
-)  # fmt: skip
-_FORMS = {"PatientBirthDate": r"\d{8}|", "StudyDate": r"\d{8}|", "StudyTime": r"\d{2,6}(\.\d{1,6})?|"}
 _LABEL = "Tumour (FLAIR abnormality)"
 
 
@@ -38,7 +34,11 @@ def is_dicom(path: Path) -> bool:
 def write_file(
     segmentation: Segmentation, path: Path, *, overwrite: bool, probabilities: bool, uncertainty: bool
 ) -> Path:
-    """Write a mask as DICOM SEG that refers to the FLAIR's images; see ``write_segmentation``."""
+    """Write a mask as DICOM SEG that refers to the FLAIR's images; see ``write_segmentation``.
+
+    Warns:
+        UserWarning: For what the images' headers lack or have malformed: it is empty in the file, or new.
+    """
     try:
         require("highdicom", "dicom")
     except ImportError as error:
@@ -51,7 +51,7 @@ def write_file(
     try:
         with pydicom.config.disable_value_validation():  # the archive has taken these values before
             mask = geometry.to_file(segmentation.mask).transpose(2, 1, 0)
-            result = _segmentation_object(mask, geometry.dicom, segmentation.name)
+            result, notes = _segmentation_object(mask, geometry, geometry.dicom, segmentation.name)
     except DataError:
         raise
     except Exception as error:  # what highdicom needs of the images and does not find; a value might tell a name
@@ -62,17 +62,20 @@ def write_file(
     with ExitStack() as files:  # all files are complete before the first is put in its place
         result.save_as(files.enter_context(replacing(path, overwrite=overwrite)))
         for place, array in maps.items():
-            nifti.save(segmentation, array, files.enter_context(replacing(place, overwrite=overwrite)))
+            nifti.save(segmentation, array, files.enter_context(replacing(place, overwrite=overwrite)), "map")
+    for note in notes:
+        warnings.warn(f"{path}: {note}", UserWarning, stacklevel=3)
     return path
 
 
-def _segmentation_object(mask: NDArray[np.bool_], source: DicomSource, name: str) -> Any:
-    """Build the object from a mask ``(slice, row, column)`` as the source's images lie."""
+def _segmentation_object(
+    mask: NDArray[np.bool_], geometry: Geometry, source: DicomSource, name: str
+) -> tuple[Any, list[str]]:
+    """Build the object from a mask ``(slice, row, column)`` as the source's images lie; and say what is not as in them."""
     images = [pydicom.dcmread(BytesIO(instance)) for instance in source.instances]
-    for image in images:
-        for keyword in _MAY_BE_EMPTY:
-            if keyword not in image or not re.fullmatch(_FORMS.get(keyword, ".*"), str(image.get(keyword)), re.DOTALL):
-                setattr(image, keyword, "")
+    emptied, notes = clean(images, float(np.linalg.norm(geometry.file_affine[:3, 2])))
+    patient_name = images[0].PatientName
+    images[0].PatientName = ""  # highdicom prints names of one part
     frames: dict[tuple[int, int], Any] = {
         place: mask[number] for number, place in enumerate(source.frames) if place is not None
     }
@@ -87,7 +90,7 @@ def _segmentation_object(mask: NDArray[np.bool_], source: DicomSource, name: str
         planes = [frames[index, 0] for index in range(len(images))]
     codes = pydicom.sr.codedict.codes
     algorithm = highdicom.AlgorithmIdentificationSequence(
-        name="braintumorseg", version=__version__, family=codes.DCM.ArtificialIntelligence
+        name=SOFTWARE, version=__version__, family=codes.DCM.ArtificialIntelligence
     )
     segment = highdicom.seg.SegmentDescription(
         segment_number=1,
@@ -97,7 +100,7 @@ def _segmentation_object(mask: NDArray[np.bool_], source: DicomSource, name: str
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=algorithm,
     )
-    return highdicom.seg.Segmentation(
+    result = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=np.stack(planes).astype(np.uint8),
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -106,10 +109,17 @@ def _segmentation_object(mask: NDArray[np.bool_], source: DicomSource, name: str
         series_number=int(images[0].get("SeriesNumber") or 0) + 1000,
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
-        manufacturer="braintumorseg",
-        manufacturer_model_name="braintumorseg",
+        manufacturer=SOFTWARE,
+        manufacturer_model_name=SOFTWARE,
         software_versions=__version__,
         device_serial_number="none",
         series_description="Tumour segmentation, for research",
         content_description="Found by software, for research",
     )
+    result.PatientName = patient_name
+    malformed = sorted(keyword for keyword in emptied if keyword in result)
+    if malformed:
+        notes.append(
+            f"{', '.join(malformed)} {'is' if len(malformed) == 1 else 'are'} malformed in its images: left empty"
+        )
+    return result, notes
