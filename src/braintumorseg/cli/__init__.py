@@ -10,7 +10,8 @@ import typer
 
 import braintumorseg as bts
 from braintumorseg._core.optional import NotInstalledError
-from braintumorseg.cli._console import DATA, USAGE, fail, replace_unencodable, say
+from braintumorseg.cli._backend import backend_problem
+from braintumorseg.cli._console import DATA, USAGE, fail, replace_unencodable, say, warnings_in_one_line
 from braintumorseg.cli.associate import associate
 from braintumorseg.cli.classify_slices import classify_slices
 from braintumorseg.cli.cross_validate import cross_validate
@@ -41,7 +42,8 @@ def main() -> None:
     """Run the command line; errors end in one line and an exit code, never in a traceback."""
     replace_unencodable()
     try:
-        code = app(prog_name="braintumorseg", standalone_mode=False)
+        with warnings_in_one_line():
+            code = app(prog_name="braintumorseg", standalone_mode=False)
     except _UsageError as error:
         _fail_usage(error)
     except bts.DataError as error:
@@ -50,6 +52,11 @@ def main() -> None:
         fail(str(error), USAGE)
     except UnicodeEncodeError as error:  # a file's name in an old encoding, which pages and tables can't hold
         fail(f"names must be in UTF-8; got {error.object[max(error.start - 20, 0) : error.end + 20]!a}", DATA)
+    except (ImportError, ValueError):  # Keras at its import: of all other errors, a traceback tells more
+        problem = backend_problem()
+        if problem is None:
+            raise
+        fail(problem, USAGE)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), DATA)
     finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import braintumorseg as bts
 from braintumorseg._core.checks import check_range
+from braintumorseg.cli._backend import explain
 from braintumorseg.cli._console import USAGE, fail, silent_native_code
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def start(
     except bts.DataError:
         raise
     except (ValueError, ImportError) as error:
-        fail(str(error), USAGE)
+        fail(explain(error), USAGE)
 
 
 def set_threshold(segmenter: Segmenter, value: float | None) -> tuple[str, ...]:

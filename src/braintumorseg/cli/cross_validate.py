@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import braintumorseg as bts
+from braintumorseg.cli._backend import check_trainable
 from braintumorseg.cli._console import DATA, USAGE, fail, inform, say, silent_native_code
 from braintumorseg.cli._places import check_folder, check_writable, is_lgg
 from braintumorseg.cli.train import Cache, Devices, Recipe, Settings, read_config
@@ -32,6 +33,7 @@ def cross_validate(
     check_writable(output)
     with silent_native_code():
         _ = bts.cross_validate  # frameworks greet at their first import
+    check_trainable("cross-validate")
     config = read_config(recipe, settings or [])
     studies = [each for folder in data for each in _studies(folder)]
     count = sum(len(each) if isinstance(each, bts.LGGDataset) else 1 for each in studies)

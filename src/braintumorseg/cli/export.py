@@ -10,8 +10,9 @@ import typer
 import braintumorseg as bts
 from braintumorseg._core import choices
 from braintumorseg.cli import _options as options
+from braintumorseg.cli._backend import explain
 from braintumorseg.cli._console import USAGE, fail, say, silent_native_code
-from braintumorseg.cli._loading import load, start
+from braintumorseg.cli._loading import load
 from braintumorseg.cli._places import check_writable
 
 
@@ -27,12 +28,11 @@ def export(
     """Write a model for other programs. It is compared with the Keras model first; a JSON has the preprocessing."""
     segmenter = load(preset)
     check_writable(output.parent)
-    start(segmenter, "openvino")
     try:
         with silent_native_code():
             path = segmenter.export(output, format=format, precision=precision, overwrite=overwrite)
     except bts.DataError:
         raise
     except (ValueError, ImportError) as error:
-        fail(str(error), USAGE)
+        fail(explain(error), USAGE)
     say(f"{path}: the same as the Keras model on a phantom; its input is described in {path.with_suffix('.json')}")

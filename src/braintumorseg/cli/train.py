@@ -9,6 +9,7 @@ import typer
 
 import braintumorseg as bts
 from braintumorseg._core.choices import Strategy, TrainingPrecision
+from braintumorseg.cli._backend import check_trainable
 from braintumorseg.cli._console import USAGE, fail, inform, say, silent_native_code
 from braintumorseg.cli._places import check_folder, check_writable, is_lgg, lgg_part
 
@@ -46,6 +47,7 @@ def train(
     check_writable(output)
     with silent_native_code():
         _ = bts.train  # frameworks greet at their first import
+    check_trainable("train")
     config = read_config(recipe, settings or [])
     if precision is not None:
         config = config.replace(precision=precision)

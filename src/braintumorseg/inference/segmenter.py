@@ -284,7 +284,8 @@ class Segmenter:
 
         Raises:
             ValueError: If an argument is not as stated, or the model is none that ``build_unet`` or ``build_resunet`` builds.
-            DataError: If a file exists and may not be replaced, can't be written, or gives other probabilities than Keras.
+            DataError: If a file exists and may not be replaced, can't be written, or gives other probabilities than Keras. Also
+                if the JSON of this name describes a network of another format.
             ImportError: If the format's package is not installed (extra ``export``).
 
         Examples:
@@ -293,6 +294,7 @@ class Segmenter:
             >>> segmenter.export("mine.onnx", format="onnx").name
             'mine.onnx'
         """
+        _export.check_target(path, format=format, precision=precision, overwrite=overwrite)  # before Keras is imported
         written: Path = _export.export(
             path,
             format=format,

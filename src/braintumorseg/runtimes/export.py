@@ -40,6 +40,50 @@ Array = NDArray[np.float32]
 Run = Callable[[Array], Array]
 
 
+def check_target(
+    path: str | PathLike[str],
+    *,
+    format: ExportFormat,  # noqa: A002 - the argument is called so
+    precision: Precision,
+    overwrite: bool,
+) -> list[Path]:
+    """Return the files of an export, the network's own first; refuse what would fail after the work.
+
+    Raises:
+        ValueError: If an argument is not as stated.
+        DataError: If a file exists and may not be replaced.
+    """
+    check_in("format", format, FORMATS)
+    check_in("precision", precision, PRECISIONS)
+    path = Path(path)
+    suffix = SUFFIXES[format]
+    if path.suffix != suffix:
+        msg = wrong("path", f"a name that ends in {suffix}" if suffix else "a folder's name, without suffix", str(path))
+        raise ValueError(msg)
+    if precision == "int8" and format not in ("onnx", "openvino"):
+        msg = wrong("precision", f"'float32' for {format}", repr(precision))
+        raise ValueError(msg)
+    described = path.with_suffix(".json")
+    other = _other_export(described, format)
+    if other and not path.exists():
+        msg = f"{described}: describes {other}; export to another name than {path.name}, as both need a JSON of their name"
+        raise DataError(msg)
+    targets = [path, described, *([path.with_suffix(".bin")] if format == "openvino" else [])]
+    for target in targets:
+        check_free(target, overwrite=overwrite)
+    return targets
+
+
+def _other_export(described: Path, format: ExportFormat) -> str:  # noqa: A002
+    """Return the name of the network in another format that a JSON describes; empty if there is none."""
+    try:
+        stated = json.loads(described.read_text(encoding="utf-8"))["format"]
+        other = described.with_suffix(SUFFIXES[stated])
+    except (OSError, ValueError, KeyError, TypeError):  # no JSON, or one of others
+        return ""
+    return other.name if stated != format and other.exists() else ""
+
+
 def export(
     path: str | PathLike[str],
     *,
@@ -52,27 +96,15 @@ def export(
     overwrite: bool,
 ) -> Path:
     """Write a network with a description of its preprocessing; see ``Segmenter.export``."""
-    check_in("format", format, FORMATS)
-    check_in("precision", precision, PRECISIONS)
+    targets = check_target(path, format=format, precision=precision, overwrite=overwrite)
     if network.graph is None and format not in ("litert", "saved_model"):
         name = network.architecture.get("name")
         msg = wrong("format", f"'litert' or 'saved_model' for the architecture {name!r}", repr(format))
         raise ValueError(msg)
-    path = Path(path)
-    suffix = SUFFIXES[format]
-    if path.suffix != suffix:
-        msg = wrong("path", f"a name that ends in {suffix}" if suffix else "a folder's name, without suffix", str(path))
-        raise ValueError(msg)
-    if precision == "int8" and format not in ("onnx", "openvino"):
-        msg = wrong("precision", f"'float32' for {format}", repr(precision))
-        raise ValueError(msg)
     if precision == "int8" and network.quantization is None:
         msg = wrong("precision", f"'float32' for {network.name}, of whose weights there is no quantization", "'int8'")
         raise ValueError(msg)
-    beside = path.with_suffix(".json")
-    targets = [path, beside, *([path.with_suffix(".bin")] if format == "openvino" else [])]
-    for target in targets:
-        check_free(target, overwrite=overwrite)
+    path, beside, *_ = targets
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:

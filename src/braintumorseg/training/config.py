@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -24,6 +25,7 @@ from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.training.parts import CoarseConfig, OptimizerConfig
 from braintumorseg.training.sampling import SamplingConfig
 
+_ROUND = 100  # steps
 RECIPES = Path(__file__).with_name("recipes")
 
 _LOSSES = {
@@ -50,7 +52,7 @@ class TrainConfig:
         seed: Seed of the first weights, the sampling and the augmentation; any integer from 0.
         precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
         round_steps: Steps per round. After each round the state is saved and a line is logged. ``steps`` must be a
-            multiple of it.
+            multiple of it. 0 stands for the divisor of ``steps`` that is nearest to 100.
         validate_every: Rounds from one validation to the next. The last round is always validated.
         keep_best: Whether the best checkpoint is kept too, as the preset ``best/`` in the run's folder: the averaged
             weights with the highest mean Dice over the validation patients. Its scores on these patients flatter.
@@ -84,7 +86,7 @@ class TrainConfig:
     batch_size: int = 16
     seed: int = 0
     precision: str = "float32"
-    round_steps: int = 100
+    round_steps: int = 0
     validate_every: int = 5
     keep_best: bool = False
     threshold: float = 0.5
@@ -103,7 +105,11 @@ class TrainConfig:
             if not isinstance(text, str) or not (text.strip() or empty):
                 msg = wrong(name, "a text" if empty else "a name that is not empty", repr(text))
                 raise ValueError(msg)
-        for name in ("steps", "batch_size", "round_steps", "validate_every"):
+        check_integer("steps", self.steps, 1)
+        check_integer("round_steps", self.round_steps, 0)
+        if not self.round_steps:
+            object.__setattr__(self, "round_steps", _nearest_divisor(self.steps, _ROUND))
+        for name in ("batch_size", "validate_every"):
             check_integer(name, getattr(self, name), 1)
         check_in("keep_best", self.keep_best, (False, True))
         check_integer("seed", self.seed, 0)
@@ -170,15 +176,34 @@ class TrainConfig:
         return losses.WeightedSum(terms)
 
     def replace(self, **changes: Any) -> TrainConfig:
-        """Return a configuration with some attributes changed."""
+        """Return a configuration with some attributes changed.
+
+        Where ``steps`` is, ``round_steps`` and the steps of the coarse part follow it, unless they are changed too.
+        """
+        if "steps" in changes:
+            followed = self._follow(changes["steps"], changes.get("round_steps"))
+            changes.setdefault("round_steps", followed["round_steps"])
+            changes.setdefault("coarse", replace(self.coarse, steps=followed["coarse.steps"]))
         return replace(self, **changes)
+
+    def _follow(self, steps: Any, round_steps: Any = None) -> dict[str, Any]:
+        """Return the steps of a round, and of the coarse part, of a run of so many steps: like those of this run.
+
+        Values that are no integers are handed on, to be refused by name.
+        """
+        if not _is_count(steps):
+            return {"round_steps": self.round_steps, "coarse.steps": self.coarse.steps}
+        length = round_steps if _is_count(round_steps) else _nearest_divisor(steps, self.round_steps)
+        coarse = self.coarse.steps * steps // self.steps
+        return {"round_steps": length, "coarse.steps": coarse - coarse % length}
 
     def set(self, assignments: Iterable[str]) -> TrainConfig:
         """Return a configuration with some values changed, as the command line states them.
 
         Args:
             assignments: Each ``key=value``: keys of tables with a dot (``optimizer.learning_rate=3e-4``), values as in TOML,
-                texts with or without quotes.
+                texts with or without quotes. Where ``steps`` is set and they are not, ``round_steps`` and ``coarse.steps``
+                follow it: a round keeps about its length, the coarse part its share.
 
         Raises:
             ValueError: If a key is unknown or a value is not allowed.
@@ -186,10 +211,12 @@ class TrainConfig:
         Examples:
             >>> from braintumorseg import TrainConfig
             >>> config = TrainConfig("mine", model={"name": "unet", "filters": [4, 8]}, steps=400)
-            >>> config.set(["steps=200", "optimizer.ema=0.9"]).optimizer.ema
-            0.9
+            >>> changed = config.set(["steps=20", "optimizer.ema=0.9"])
+            >>> changed.optimizer.ema, changed.round_steps
+            (0.9, 20)
         """
         table = self.get_config()
+        given: dict[str, Any] = {}
         for assignment in assignments:
             key, equals, text = assignment.partition("=")
             *path, last = key.strip().split(".")
@@ -200,7 +227,13 @@ class TrainConfig:
             if not equals or not isinstance(place, dict) or (last not in place and path not in open_tables):
                 msg = wrong("set", f"key=value with a key of the configuration ({', '.join(table)})", repr(assignment))
                 raise ValueError(msg)
-            place[last] = _value(text.strip())
+            place[last] = given[key.strip()] = _value(text.strip())
+        if "steps" in given and isinstance(table["coarse"], dict):
+            followed = self._follow(given["steps"], given.get("round_steps"))
+            if "round_steps" not in given:
+                table["round_steps"] = followed["round_steps"]
+            if not {"coarse.steps", "coarse"} & set(given):
+                table["coarse"]["steps"] = followed["coarse.steps"]
         return TrainConfig.from_config(table)
 
     def get_config(self) -> dict[str, Any]:
@@ -293,6 +326,17 @@ def _check_keys(name: str, table: object, known: Iterable[str]) -> None:
     if unknown:
         msg = wrong(name, f"a table with keys out of {', '.join(sorted(known))}", f"the key {unknown[0]!r}")
         raise ValueError(msg)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _nearest_divisor(number: int, wanted: int) -> int:
+    """Return the divisor of a number that is nearest to another, by their ratio; the greater one of two."""
+    divisors = [each for each in range(1, math.isqrt(number) + 1) if number % each == 0]
+    divisors += [number // each for each in divisors]
+    return min(divisors, key=lambda each: (max(each / wanted, wanted / each), -each))
 
 
 def _value(text: str) -> Any:
