@@ -5,7 +5,7 @@ with the 2000 steps of the small network that are the default.
 
     python examples/compare_losses.py --data kaggle_3m -o runs/losses
     python examples/compare_losses.py --data kaggle_3m -o runs/losses --losses dice focal_tversky --steps 7000
-    python examples/compare_losses.py --smoke -o runs/smoke
+    python examples/compare_losses.py --smoke
 
 Everything but the loss is one recipe with one seed. Patients differ more than losses do, so that not means are compared but
 patients: each line gives the mean difference to the first loss with its interval. Run again, it goes on where it was.
@@ -34,7 +34,13 @@ LOSSES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the dataset's folder (kaggle_3m)")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the runs, one a loss")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("runs/compare_losses"),
+        help="folder of the runs, one a loss (%(default)s)",
+    )
     parser.add_argument(
         "--losses", nargs="+", choices=LOSSES, default=list(LOSSES), help="the first is compared against"
     )

@@ -5,7 +5,7 @@ training for each of the folds: five times three hours on four CPU cores by the 
 
     python examples/cross_validate.py --data kaggle_3m -o runs/cv
     python examples/cross_validate.py --data my-studies --recipe mine.toml --folds 3 -o runs/mine
-    python examples/cross_validate.py --smoke -o runs/smoke
+    python examples/cross_validate.py --smoke
 
 Run the same command again after an interruption, and it goes on. The test patients of the LGG split are left out: no recipe is
 chosen by them.
@@ -24,7 +24,9 @@ from braintumorseg.datasets import lgg_split
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="the dataset's folder, or a folder of studies with masks")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the results")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("runs/cross_validate"), help="folder of the results (%(default)s)"
+    )
     parser.add_argument("--recipe", default="resunet-lgg", help="a released recipe, or a TOML file")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--strategy", default="none", choices=("none", "mirrored"), help="mirrored: all GPUs")

@@ -3,7 +3,7 @@
 Needs: a folder of studies with masks; a GPU, or patience. Takes: minutes to hours, by the number of slices.
 
     python examples/custom_architecture.py --data my-studies -o runs/attention --epochs 50
-    python examples/custom_architecture.py --smoke -o runs/smoke
+    python examples/custom_architecture.py --smoke
 
 The network here is a U-Net whose skip connections pass attention gates (Oktay et al. 2018, "Attention U-Net"), in stock Keras
 layers. Any Keras model will do that maps images (batch, height, width, sequences) to one channel of probabilities. It is
@@ -58,7 +58,13 @@ def gate(skip, signal, width):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of studies with masks")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="folder that gets model.keras and the log")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("runs/custom_architecture"),
+        help="folder that gets model.keras and the log (%(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--smoke", action="store_true", help="a tiny network on phantoms, in seconds")
     args = parser.parse_args()

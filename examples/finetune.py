@@ -6,7 +6,7 @@ two CPU cores for the phantoms.
 
     python examples/finetune.py -o tuned
     python examples/finetune.py -o tuned --data my-studies --name resunet-mine --epochs 20
-    python examples/finetune.py -o tuned --smoke
+    python examples/finetune.py --smoke
 
 The last third of the patients is held out: they train nothing, and give the scores of the new card.
 """
@@ -29,7 +29,9 @@ PHANTOMS = 9
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", required=True, type=Path, help="folder that gets the new preset")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("runs/finetune"), help="folder that gets the new preset (%(default)s)"
+    )
     parser.add_argument("--data", type=Path, help="folder of studies; phantoms if not given")
     parser.add_argument("--name", default="resunet-phantoms", help="what to call the new model")
     parser.add_argument("--epochs", type=int, default=6)

@@ -3,7 +3,7 @@
 Needs: a folder of studies (folders of slices, NIfTI files), no GPU. Takes: a few seconds a study on two CPU cores.
 
     python examples/predict_folder.py --data studies -o results
-    python examples/predict_folder.py --smoke -o results
+    python examples/predict_folder.py --smoke
 
 Run it again after an interruption or with more studies: what is done is not done again. A study that can't be used is named,
 and the others go on. `braintumorseg predict` does the same in one command; this is where to start if each mask is to be used
@@ -23,7 +23,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of studies, or one study")
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, help="folder that gets masks, pictures and volumes.csv"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("runs/predict_folder"),
+        help="folder that gets masks, pictures and volumes.csv (%(default)s)",
     )
     parser.add_argument("--preset", default="resunet-lgg", help="a name, hf://owner/repo, or a folder that train left")
     parser.add_argument("--smoke", action="store_true", help="on three phantoms, one of them damaged, in seconds")

@@ -6,7 +6,7 @@ Takes: about three hours on four CPU cores by the recipe resunet-lgg; on a GPU l
     python examples/train_gpu.py --data kaggle_3m -o runs/resunet-lgg
     python examples/train_gpu.py --data kaggle_3m -o runs/several --strategy mirrored --precision mixed_float16
     python examples/train_gpu.py --data kaggle_3m -o runs/short --set steps=100 coarse.steps=0 round_steps=20
-    python examples/train_gpu.py --smoke -o runs/smoke
+    python examples/train_gpu.py --smoke
 
 Run the same command again after an interruption, and it goes on after the last finished round. The command line does the
 same: braintumorseg train --help.
@@ -35,7 +35,7 @@ SMOKE = (
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the dataset's folder (kaggle_3m)")
-    parser.add_argument("-o", "--output", required=True, help="folder of the run")
+    parser.add_argument("-o", "--output", default="runs/train_gpu", help="folder of the run (%(default)s)")
     parser.add_argument("--recipe", default="resunet-lgg", help="a released recipe, or a TOML file")
     parser.add_argument(
         "--set", nargs="*", default=(), metavar="KEY=VALUE", help="values that differ from the recipe's"
