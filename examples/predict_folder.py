@@ -34,7 +34,7 @@ def main():
     args = parser.parse_args()
     if args.smoke:
         args.data = args.output / "phantoms"
-        damaged = write_phantoms(args.data, seeds=(0, 1, 2))[-1] / "phantom-2_3.tif"
+        damaged = write_phantoms(args.data, seeds=(0, 1, 2), shape=(4, 96, 96))[-1] / "phantom-2_3.tif"
         damaged.write_bytes(damaged.read_bytes()[:200])
     elif args.data is None:
         parser.error("--data is needed, or --smoke")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import numpy as np
+import pandas as pd
 import pytest
 
 from braintumorseg import load_pretrained
@@ -61,6 +62,16 @@ def test_predict_folder(example, tmp_path):
     example("predict_folder.py", "--smoke", "-o", "results")
     assert (tmp_path / "results" / "volumes.csv").read_text() == table
     assert len(table.splitlines()) == 3
+    assert pd.read_csv(tmp_path / "results" / "volumes.csv")["dice"].min() > 0.8  # it shows what a tumour looks like
+
+
+def test_smoke_needs_no_other_argument(example, tmp_path):
+    assert "left out: " in example("predict_folder.py", "--smoke")
+    assert (tmp_path / "runs" / "predict_folder" / "volumes.csv").is_file()
+    for name in set(SCRIPTS) - {"publish_to_hub.py"}:
+        text = (EXAMPLES / name).read_text()
+        assert f"\n    python examples/{name} --smoke\n" in text
+        assert f'default=Path("runs/{name[:-3]}")' in text or f'default="runs/{name[:-3]}"' in text
 
 
 def test_train_gpu(example, tmp_path):
@@ -108,8 +119,12 @@ def test_finetune(example, tmp_path):
     assert tuned.preprocessing.sequences == ("flair",)
     assert tuned.card.scores[0].data == "3 held-out patients of phantoms"
     assert sorted(tuned.card.patients) == ["phantom-6", "phantom-7", "phantom-8"]
-    assert "1 epochs on 6 slices of 6 patients; adapted from resunet-lgg (licence: CC BY-NC-SA 4.0" in tuned.card.recipe
+    assert "3 epochs on 6 slices of 6 patients; adapted from resunet-lgg (licence: CC BY-NC-SA 4.0" in tuned.card.recipe
     assert "77 train" not in str(tuned.card)
+    before_it, after_it = (
+        float(text) for text in re.findall(r"^(?:before|after): .*?mean (\d\.\d+)", said, re.MULTILINE)
+    )
+    assert after_it > before_it
     assert (tmp_path / "tuned" / "mine" / "CARD.md").read_text().startswith("# mine\n")
     assert repr(tuned) in said
 

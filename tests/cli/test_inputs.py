@@ -92,6 +92,16 @@ def no_flair_in_the_folder(folder, head):
     return [folder, "-o", folder / "out"], 1, "holds no FLAIR (such as"
 
 
+def two_names_without_flair(folder, head):
+    save(folder, head, "a_t1", 0)
+    save(folder, head, "scan", 1)
+    return (
+        [folder, "-o", folder / "out"],
+        1,
+        "found a_t1.nii.gz, scan.nii.gz; name the files with flair=, t1= and t1ce= (CLI: --flair,",
+    )
+
+
 def absent(folder, head):
     return ["--flair", folder / "x.nii", "-o", folder], 2, "x.nii: does not exist"
 
@@ -125,7 +135,7 @@ def dicom_of_nifti(folder, head):
 @pytest.mark.parametrize(
     "make",
     [
-        nothing, both, no_flair, no_flair_in_the_folder, absent, unknown_sequence, unknown_series, series_of_a_file,
+        nothing, both, no_flair, no_flair_in_the_folder, two_names_without_flair, absent, unknown_sequence, unknown_series, series_of_a_file,
         probabilities_as_images, dicom_of_nifti,
     ],
     ids=lambda make: make.__name__,

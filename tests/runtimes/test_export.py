@@ -94,3 +94,23 @@ def test_command(segmenter, tmp_path):
     assert "a.json" in done.stdout
     again = run("export", "--preset", folder, "--format", "litert", "-o", tmp_path / "a.onnx")
     assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
+
+
+def test_a_place_that_is_taken_is_told_before_the_work(segmenter, tmp_path, monkeypatch):
+    segmenter.export(tmp_path / "m.xml", format="openvino")
+    described = (tmp_path / "m.json").read_text()
+    folder = segmenter.save(tmp_path / "mine")
+    monkeypatch.setattr(export_module, "_compare", None)  # the work
+    with pytest.raises(DataError, match=r"m\.json: describes m\.xml; export to another name than m\.onnx"):
+        load_pretrained(folder).export(tmp_path / "m.onnx", format="onnx")
+    with pytest.raises(DataError, match=r"m\.json: describes m\.xml"):  # whose compile_with would be lost
+        load_pretrained(folder).export(tmp_path / "m.onnx", format="onnx", overwrite=True)
+    done = run("export", "--preset", folder, "--format", "onnx", "-o", tmp_path / "m.onnx")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "m.json: describes m.xml; export to another name" in done.stderr
+    assert (tmp_path / "m.json").read_text() == described
+    with pytest.raises(DataError, match=r"m\.xml: already exists"):
+        segmenter.export(tmp_path / "m.xml", format="openvino")
+    (tmp_path / "n.json").write_text("[]")
+    with pytest.raises(DataError, match=r"n\.json: already exists"):
+        segmenter.export(tmp_path / "n.onnx", format="onnx")

@@ -56,6 +56,36 @@ def test_values_are_set_as_the_command_line_states_them(tiny):
     assert tiny.steps == 8
 
 
+@pytest.mark.parametrize(
+    ("settings", "steps", "round_steps", "coarse"),
+    [
+        (["steps=20"], 20, 20, 0),
+        (["steps=700"], 700, 100, 400),
+        (["steps=3000"], 3000, 100, 1700),
+        (["steps=250"], 250, 125, 125),
+        (["steps=101"], 101, 101, 0),
+        (["steps=20", "round_steps=10"], 20, 10, 10),
+        (["steps=20", "coarse.steps=20"], 20, 20, 20),
+        (["round_steps=1000"], 7000, 1000, 4000),
+    ],
+)
+def test_what_is_not_given_follows_the_steps(settings, steps, round_steps, coarse):
+    config = TrainConfig.read("resunet-lgg").set(settings)
+    assert (config.steps, config.round_steps, config.coarse.steps) == (steps, round_steps, coarse)
+    assert TrainConfig.from_config(config.get_config()) == config
+
+
+def test_steps_that_are_given_do_not_follow():
+    config = TrainConfig.read("resunet-lgg")
+    with pytest.raises(ValueError, match="steps must be a multiple of round_steps, which is 30; got 20"):
+        config.set(["steps=20", "round_steps=30"])
+    with pytest.raises(ValueError, match=r"coarse\.steps must be at most steps, which is 20; got 40"):
+        config.set(["steps=20", "coarse.steps=40"])
+    changed = config.replace(steps=700)
+    assert (changed.round_steps, changed.coarse.steps) == (100, 400)
+    assert TrainConfig("mine", model={"name": "unet", "filters": [4, 8]}, steps=20).round_steps == 20
+
+
 def test_any_change_changes_the_digest(tiny):
     changes = ["seed=1", "optimizer.ema=0.6", "augmentation.zoom=0.1", "coarse.size=24", "threshold=0.4"]
     assert len({tiny.digest(), *(tiny.set([change]).digest() for change in changes)}) == len(changes) + 1
@@ -68,7 +98,7 @@ def test_any_change_changes_the_digest(tiny):
         ("optimizer.rate=3", "got 'optimizer.rate=3'"),
         ("steps", "got 'steps'"),
         ("steps.x=1", "got 'steps.x=1'"),
-        ("steps=7", "steps must be a multiple of round_steps, which is 2; got 7"),
+        ("round_steps=3", "steps must be a multiple of round_steps, which is 3; got 8"),
         ("coarse.steps=3", "coarse.steps must be a multiple of round_steps"),
         ("coarse.steps=10", "coarse.steps must be at most steps, which is 8; got 10"),
         ("coarse.size=17", "coarse.size must be a multiple of 2, as the model halves it; got 17"),

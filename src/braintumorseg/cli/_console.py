@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ DATA, USAGE = 1, 2
 
 out = Console()
 err = Console(stderr=True)
+_muted = threading.local()
 
 
 def replace_unencodable() -> None:
@@ -50,7 +52,8 @@ def warnings_in_one_line() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *others: Any) -> None:
         if issubclass(category, UserWarning) and Path(filename).is_relative_to(own):
-            complain(str(message), "warning")
+            if not getattr(_muted, "on", False):
+                complain(str(message), "warning")
         else:
             kept(message, category, filename, lineno, *others)
 
@@ -59,6 +62,16 @@ def warnings_in_one_line() -> Iterator[None]:
         yield
     finally:
         warnings.showwarning = kept
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Print no warnings of this package in this thread; ``warnings.catch_warnings`` would silence all threads."""
+    _muted.on = True
+    try:
+        yield
+    finally:
+        _muted.on = False
 
 
 def say(text: str) -> None:

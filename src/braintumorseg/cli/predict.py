@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +11,7 @@ import typer
 import braintumorseg as bts
 from braintumorseg._core.optional import import_ahead
 from braintumorseg.cli import _options as options
-from braintumorseg.cli._console import DATA, USAGE, complain, fail, inform, track
+from braintumorseg.cli._console import DATA, USAGE, complain, fail, inform, track, without_warnings
 from braintumorseg.cli._inputs import (
     T1,
     Align,
@@ -111,8 +110,7 @@ def predict(
         jobs = left
 
     def read(job: _Job) -> Study:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # all of them are notes, which the table shows
+        with without_warnings():  # all of them are notes, which the table shows
             return bts.read_study(**job[0].arguments, **reading)
 
     def write(study: Study, segmentation: Segmentation, job: _Job) -> Row:
