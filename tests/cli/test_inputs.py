@@ -135,8 +135,8 @@ def dicom_of_nifti(folder, head):
 @pytest.mark.parametrize(
     "make",
     [
-        nothing, both, no_flair, no_flair_in_the_folder, two_names_without_flair, absent, unknown_sequence, unknown_series, series_of_a_file,
-        probabilities_as_images, dicom_of_nifti,
+        nothing, both, no_flair, no_flair_in_the_folder, two_names_without_flair, absent, unknown_sequence, unknown_series,
+        series_of_a_file, probabilities_as_images, dicom_of_nifti,
     ],
     ids=lambda make: make.__name__,
 )  # fmt: skip
