@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 
 import keras
 import numpy as np
@@ -74,6 +75,20 @@ def test_what_is_safe_is_kept_and_becomes_the_default(studies):
     assert str(result).endswith(": safe")
     assert load_pretrained(folder).precision == load_pretrained(folder).predict(studies[0]).precision == "int8"
     assert (folder / INT8_FILE).stat().st_size < 10_000
+
+
+def test_handlers_of_other_loggers_keep_their_levels(studies):
+    """NNCF's own function to be quiet sets the level of each handler, and programs share theirs between loggers."""
+    handler = logging.StreamHandler()
+    for name in ("nncf", "braintumorseg"):
+        logging.getLogger(name).addHandler(handler)
+    try:
+        segmenter = tiny()
+        observe(segmenter.network(), [segmenter.preprocessing.apply(studies[0]).images[0]])
+        assert handler.level == logging.NOTSET
+    finally:
+        for name in ("nncf", "braintumorseg"):
+            logging.getLogger(name).removeHandler(handler)
 
 
 def test_safe_is_less_than_both_bounds(studies):

@@ -169,7 +169,7 @@ def observe(
         ImportError: If NNCF is not installed (extra ``export``).
     """
     nncf = require("nncf", "export")
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # NNCF's own function also changes handlers that others share
     model = _openvino.build(network)
     model.reshape([1, *images[0].shape])
     with redirect_stdout(sys.stderr):  # NNCF draws its progress, and standard output is for results
