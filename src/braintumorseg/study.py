@@ -128,9 +128,9 @@ class Study:
         geometry: Where the voxels lie in the source file and the world; ``None`` where the source carries none.
         slice_names: Name of each slice's source file without suffix, for sources that are one file a slice.
         notes: What a reader must know of how it was read: slices that are missing, a sequence that covers a part alone, ...
-        covered: Boolean array of ``volume``'s shape, false where a sequence's field of view does not reach, or a slice of it is
-            missing, and its values are air; ``None`` where every sequence reaches everywhere. Models see a copy of the FLAIR
-            there: see ``Preprocessing``.
+        covered: Boolean array of ``volume``'s shape, false where a sequence's field of view does not reach, a slice of it is
+            missing, or it holds padding, and its values are air; ``None`` where every sequence reaches everywhere. Models see
+            a copy of the FLAIR there: see ``Preprocessing``.
 
     Raises:
         ValueError: If a shape, a name, a spacing or a value is not as stated above.

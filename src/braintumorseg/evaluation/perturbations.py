@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from braintumorseg._core.checks import DataError
+from braintumorseg._core.lower_end import find_lower_end
 from braintumorseg.preprocessing.foreground import find_background, find_foreground
 from braintumorseg.preprocessing.skull import strip_skull
 from braintumorseg.study import Study
@@ -84,16 +85,18 @@ def scale(study: Study, factor: float) -> Study:
 
 
 def shift(study: Study, share: float) -> Study:
-    """Add a share of each sequence's range, from its lowest to its highest value."""
+    """Add a share of each sequence's range, from its lowest ordinary to its highest value."""
     low, high = _range(study)
     return replace(study, volume=study.volume + np.float32(share) * (high - low))
 
 
 def apply_gamma(study: Study, gamma: float) -> Study:
-    """Raise each sequence, on its own range from 0 to 1, to a power."""
+    """Raise each sequence, on its own range from 0 to 1, to a power; padding becomes 0."""
     low, high = _range(study)
     span = np.where(high > low, high - low, np.float32(1))
-    volume: NDArray[np.float32] = low + span * np.power((study.volume - low) / span, np.float32(gamma))
+    # What lies below the lower end is padding or an outlier, and has no power.
+    rise = np.maximum(study.volume - low, 0)
+    volume: NDArray[np.float32] = low + span * np.power(rise / span, np.float32(gamma))
     return replace(study, volume=volume)
 
 
@@ -111,7 +114,7 @@ def apply_bias_field(study: Study) -> Study:
 
 
 def add_noise(study: Study) -> Study:
-    """Add Gaussian noise of 5 % of each sequence's 99.5th percentile over its foreground, not below its lowest value."""
+    """Add Gaussian noise of 5 % of each sequence's 99.5th percentile over its foreground, not below its lower end."""
     random = _random("noise", study)
     volume = study.volume.copy()
     for channel, air in enumerate(_air(study)):
@@ -119,7 +122,7 @@ def add_noise(study: Study) -> Study:
         head = image[find_foreground(image)]
         deviation = _NOISE * (float(np.percentile(head, 99.5)) - float(air)) if head.size else 0.0
         noise = deviation * random.standard_normal(study.shape, np.float32)
-        volume[..., channel] = np.maximum(image + noise, image.min())
+        volume[..., channel] = np.maximum(image + noise, find_lower_end(image))
     return replace(study, volume=volume)
 
 
@@ -171,7 +174,9 @@ def _random(change: str, study: Study) -> np.random.Generator:
 
 
 def _range(study: Study) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return study.volume.min(axis=(0, 1, 2)), study.volume.max(axis=(0, 1, 2))
+    """Return each sequence's lowest ordinary value, and its highest one."""
+    low = [find_lower_end(study.volume[..., channel]) for channel in range(len(study.sequences))]
+    return np.array(low, np.float32), study.volume.max(axis=(0, 1, 2))
 
 
 def _air(study: Study) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.grids.orientation import is_usable, turned
 from braintumorseg.io.names import is_mask, is_tumour_mask, meaning, stem
 from braintumorseg.io.results import choose_mask, is_converted, is_label_map, is_result, kind_of_mask, shorten
+from braintumorseg.io.undefined import fill_undefined
 from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
 
 nib = lazy("nibabel")
@@ -59,7 +60,27 @@ def _study(
     if len(kept) < len(sequences):
         data = data[..., kept]
     known = tuple(each for each in sequences if each is not None)
-    return Study(geometry.to_volume(data), known, name=name or stem(path), geometry=geometry, notes=notes)
+    volume = geometry.to_volume(data)
+    covered = None
+    if volume.dtype.kind == "f" and not np.isfinite(volume).all():
+        volume, covered, told = _defined(path, volume, known)
+        notes = (*notes, *told)
+    return Study(volume, known, name=name or stem(path), geometry=geometry, notes=notes, covered=covered)
+
+
+def _defined(
+    path: Path, volume: NDArray[np.float32], sequences: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], list[str]]:
+    """Return a volume ``(slices, height, width, sequences)`` that is finite, where it was, and notes of it."""
+    filled = np.array(volume)
+    covered = np.ones(volume.shape, bool)
+    notes = []
+    for channel, sequence in enumerate(sequences):
+        filled[..., channel], known, told = fill_undefined(volume[..., channel], path)
+        if known is not None:
+            covered[..., channel] = known
+        notes += [f"{sequence}: {note}" for note in told]
+    return filled, covered, notes
 
 
 def is_image(source: object) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg._core.lower_end import find_lower_end, rim
+
 # A voxel belongs to the head where it lies above this share of the way from the air's median to the head's median:
 # noise of the air lies well under it, dim brain beside bright scalp fat (about a fifth of it) above.
 _FOREGROUND_SHARE = 0.2
@@ -22,16 +24,20 @@ _OVER_AIR = 2.0
 _CORNER_SHARE = 0.25
 # At least this share of the voxels lies below the background's value where images were normalised after skull stripping.
 _BOTH_SIDES_SHARE = 0.02
+# There the signal starts so many times the distance of these two quantiles below the first of them, at the lowest.
+_SIGNAL = 0.05, 0.95
+_SIGNAL_REACH = 2
 
 
 def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Find the voxels of the head: those that differ from the background.
 
     The background is the volume's lowest value or, where images were normalised after skull stripping and brain lies on
-    both sides of it, the one value that fills the border. The threshold lies a share of the way from the median of the
-    voxels below it to the median of those above it, found by iteration from above on slices that are smoothed, so that
-    noise changes neither. Both medians leave out voxels at exactly the background, so that added air and empty slices do
-    not move them. A voxel is foreground where it and its smoothed neighbourhood lie above the threshold.
+    both sides of it, the one value that fills the border. Padding and outliers below the air count as air. The threshold
+    lies a share of the way from the median of the voxels below it to the median of those above it, found by iteration from
+    above on slices that are smoothed, so that noise changes neither. Both medians leave out voxels at exactly the
+    background, so that added air and empty slices do not move them. A voxel is foreground where it and its smoothed
+    neighbourhood lie above the threshold.
 
     Args:
         image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
@@ -100,30 +106,39 @@ class Background:
 
     Attributes:
         value: The background's value.
-        lowest: The volume's lowest value where there is brain on both sides of the background's value, else ``None``.
+        lowest: The lowest value of the signal where there is brain on both sides of the background's value, else ``None``.
+        lower: The lower end of the ordinary values. What lies below it is padding or an outlier, and counts as air.
     """
 
     value: np.float32
     lowest: np.float32 | None
+    lower: np.float32
 
     @classmethod
     def of(cls, image: NDArray[np.float32]) -> Background:
         """Measure a sequence, ``(slices, height, width)``."""
-        value = find_background(image)
+        lower = find_lower_end(image)
+        value = _most_common(image, lower)
         # The margin can only lower the share, so that it need not be measured where nothing or little lies below.
-        if _share(image < value) <= _BOTH_SIDES_SHARE:
-            return cls(value, None)
-        margin = np.float32(0.1) * quantile(np.abs(image - value), 0.999)
-        both = _share(image < value - margin) > _BOTH_SIDES_SHARE
-        return cls(value, image.min() if both else None)
+        if _share((image < value) & (image >= lower)) <= _BOTH_SIDES_SHARE:
+            return cls(value, None, lower)
+        ordinary = image[image >= lower]
+        margin = np.float32(0.1) * quantile(np.abs(ordinary - value), 0.999)
+        if _share(ordinary < value - margin) <= _BOTH_SIDES_SHARE:
+            return cls(value, None, lower)
+        signal = np.sort(ordinary[ordinary != value])
+        low, high = (signal[int(share * (signal.size - 1))] for share in _SIGNAL)
+        lowest = signal[np.searchsorted(signal, low - _SIGNAL_REACH * (high - low))]
+        return cls(value, lowest, lowest)
 
     def distance(self, voxels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return how far voxels of the sequence lie from the background, as a new array of their shape."""
         if self.lowest is not None:
             # Brain on both sides of the background's value: air is exactly that value, and signal starts at the lowest.
-            return np.where(voxels == self.value, np.float32(0), voxels - self.lowest)
+            return np.where((voxels == self.value) | (voxels < self.lowest), np.float32(0), voxels - self.lowest)
         distance: NDArray[np.float32] = voxels - self.value
         np.abs(distance, out=distance)
+        distance[voxels < self.lower] = 0
         return distance
 
 
@@ -142,17 +157,26 @@ def _share(voxels: NDArray[np.bool_]) -> float:
 
 
 def find_background(image: NDArray[np.float32]) -> np.float32:
-    """Return the value that the background of a sequence has: its lowest, or the one that fills the border.
+    """Return the value that the background of a sequence has: its lowest ordinary one, or the one that fills the border.
 
     Args:
         image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
     """
-    lowest = image.min()
-    frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
+    return _most_common(image, find_lower_end(image))
+
+
+def _most_common(image: NDArray[np.float32], lower: np.float32) -> np.float32:
+    """Return the value that fills the border of what is not below the lower end, or the lower end."""
+    kept = image >= lower
+    if kept.all():
+        frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
+    else:
+        frame = image[rim(kept)]
     values, counts = np.unique(frame, return_counts=True)
     common = values[counts.argmax()]
+    share = float(np.count_nonzero(image == common)) / np.count_nonzero(kept)
     # Magnitude images have the background at their lower end; a tight crop may have no background on its border at all.
-    return np.float32(common if _share(image == common) >= 0.05 else lowest)
+    return np.float32(common if share >= 0.05 else lower)
 
 
 def hull(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:

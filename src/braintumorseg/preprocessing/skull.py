@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from braintumorseg._core.checks import check_in
+from braintumorseg._core.lower_end import find_lower_end
 from braintumorseg.preprocessing.foreground import find_foreground
 from braintumorseg.study import Study
 
@@ -73,6 +74,7 @@ def find_brain(study: Study) -> Mask:
         (True, False)
     """
     image = study.sequence("flair")
+    image = np.maximum(image, find_lower_end(image))  # padding and outliers would spread where it is smoothed
     head = np.stack([ndimage.binary_fill_holes(_largest(each)) for each in find_foreground(image)])
     brain = np.zeros_like(head)
     areas = head.sum(axis=(1, 2))
@@ -108,13 +110,15 @@ def strip_skull(study: Study, *, background: str = "zero") -> Study:
 
     Args:
         study: A study with a FLAIR.
-        background: What takes the place of everything else: ``"zero"``, or ``"minimum"`` for each sequence's lowest value.
+        background: What takes the place of everything else: ``"zero"``, or ``"minimum"`` for each sequence's lowest value
+            that is neither padding nor an outlier.
 
     Raises:
         ValueError: If the study lacks the FLAIR, or ``background`` is not as stated.
     """
     check_in("background", background, ("zero", "minimum"))
-    outside = np.float32(0) if background == "zero" else study.volume.min(axis=(0, 1, 2))
+    lowest = (find_lower_end(study.volume[..., channel]) for channel in range(len(study.sequences)))
+    outside = np.float32(0) if background == "zero" else np.fromiter(lowest, np.float32)
     return replace(study, volume=np.where(find_brain(study)[..., None], study.volume, outside))
 
 

@@ -39,6 +39,32 @@ def pixel_values(image: Any) -> NDArray[Any]:
     return _cut(words, allocated - stored, allocated - stored)
 
 
+def padding_range(header: Any) -> tuple[int, int] | None:
+    """Return the lowest and the highest stored value that a header states to be padding; ``None`` if it states none.
+
+    Files whose header does not say of what type a padding value is hold bytes, and some state the wrong sign: how pixels are
+    stored tells both.
+    """
+    ends = [_word(header, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return None
+    other = ends[0] if ends[1] is None else ends[1]
+    return min(ends[0], other), max(ends[0], other)
+
+
+def _word(header: Any, keyword: str) -> int | None:
+    value = header.get(keyword)
+    if value is None or value == b"":
+        return None
+    try:
+        if isinstance(value, bytes):
+            value = int.from_bytes(value[:2], "little" if header.original_encoding[1] else "big")
+        word = int(value) % (1 << 16)
+    except (TypeError, ValueError):  # a damaged value, or several
+        return None
+    return word - (1 << 16) if header.get("PixelRepresentation") == 1 and word >= 1 << 15 else word
+
+
 def _cut(words: NDArray[Any], above: int, right: int) -> NDArray[Any]:
     """Drop the bits above the value, and move it to the right; a signed one keeps its sign."""
     return (words << above) >> right

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
+from braintumorseg._core.lower_end import find_lower_end
 from braintumorseg._core.marks import kind_in
 from braintumorseg._core.optional import lazy, require
 from braintumorseg.io.dicom.containers import DEFLATE_RATIO, LARGEST_FILE, Entry, file_entry, is_dicom, opened
 from braintumorseg.io.dicom.contrasts import Recognition, recognize_all
+from braintumorseg.io.dicom.padding import Padding
 from braintumorseg.io.dicom.pixels import pixel_values
 from braintumorseg.io.dicom.series import Frame, Series, gather
 from braintumorseg.io.dicom.stacking import Stack, stack
@@ -356,17 +358,22 @@ def _read(path: Path, series: Series, order: Stack) -> Volume:
         if frame is not None:
             places.setdefault(frame.instance, []).append((place, frame))
             present[place] = True
+    padding = Padding(array.shape)
     for instance, frames in places.items():
         pixels = _decode(series.entries[instance], (first.rows, first.columns))
         for place, frame in frames:
+            padding.mark(place, pixels[frame.index], series.headers[instance])
             array[place] = pixels[frame.index].astype(np.float32) * np.float32(frame.slope) + np.float32(
                 frame.intercept
             )
-    if not present.all():
-        array[~present] = array[present].min()
+    known = np.broadcast_to(present[:, None, None], array.shape)
+    padded, told = padding.take_out(array, known)
+    known = known & ~padded
+    if not known.all():
+        array[~known] = find_lower_end(array, known)
     kept = sorted(places)
     numbers = {instance: number for number, instance in enumerate(kept)}
-    notes = [*series.notes]
+    notes = [*series.notes, *told]
     try:
         instances = tuple(_without_pixels(series.headers[instance]) for instance in kept)
     except Exception:  # damaged values that nothing else needs
@@ -376,10 +383,7 @@ def _read(path: Path, series: Series, order: Stack) -> Volume:
         frames_of = tuple(None if frame is None else (numbers[frame.instance], frame.index) for frame in order.frames)
         source = DicomSource(instances, frames_of)
     geometry = turned(order.affine, (first.columns, first.rows, len(order.frames)), dicom=source)
-    covered = None
-    if order.missing:
-        everywhere = np.broadcast_to(present[:, None, None], array.shape)
-        covered = geometry.to_volume(everywhere.transpose(2, 1, 0))
+    covered = None if known.all() else geometry.to_volume(known.transpose(2, 1, 0))
     volume = geometry.to_volume(array.transpose(2, 1, 0))
     return Volume(volume, geometry, path, tuple(notes), order.missing, covered)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.optional import lazy
 from braintumorseg.io.grids.resampling import is_one_grid, resample
+from braintumorseg.io.undefined import fill_undefined
 from braintumorseg.study import SEQUENCES, Geometry, Study
 
 _alignment = lazy("braintumorseg.io.grids.registration")  # sequences on one grid need none of it
@@ -31,7 +32,7 @@ class Volume:
         path: What it was read from.
         notes: What a reader must know of it.
         missing: Which slices are missing, in words; empty if none is.
-        covered: Boolean array of ``array``'s shape, false in slices that are missing, which are air; ``None`` if none is.
+        covered: Boolean array of ``array``'s shape, false in what is missing or padding, which is air; ``None`` if nothing is.
     """
 
     array: NDArray[np.float32]
@@ -60,9 +61,9 @@ def combine(
         notes: What a reader must know besides.
 
     Raises:
-        DataError: If a sequence can't be read, holds NaN or infinite values, or lies elsewhere than the FLAIR.
+        DataError: If a sequence can't be read, holds NaN or infinite values in the head, or lies elsewhere than the FLAIR.
     """
-    flair = _finite(readers["flair"]())
+    flair = _defined(readers["flair"]())
     sequences = tuple(each for each in SEQUENCES if each in readers)
     volume = np.empty((*flair.array.shape, len(sequences)), np.float32)
     covered = np.ones(volume.shape, bool)
@@ -71,10 +72,12 @@ def combine(
         told.append(f"{flair.missing}: they are taken as air, and nothing is found there")
     placed = [sequences.index("flair")]
     volume[..., placed[0]] = flair.array
+    if flair.covered is not None:
+        covered[..., placed[0]] = flair.covered
     for channel, sequence in enumerate(sequences):
         if channel in placed:
             continue
-        other = _finite(readers[sequence]())
+        other = _defined(readers[sequence]())
         told += [f"{sequence}: {note}" for note in other.notes]
         place = other.geometry
         if align and not is_one_grid(place, flair.geometry):
@@ -97,8 +100,9 @@ def combine(
             told.append(
                 f"{sequence} covers {share:.0%} of the FLAIR's volume; models see a copy of the FLAIR in the rest of it"
             )
-        if other.covered is not None:
+        if other.missing:
             told.append(f"{sequence}: {other.missing}: models see a copy of the FLAIR there")
+        if other.covered is not None:
             reached, _ = resample(other.covered.astype(np.float32), place, flair.geometry)
             covered[..., channel] &= reached >= _WHOLE
     truth = None
@@ -111,6 +115,15 @@ def combine(
             raise DataError(msg)
         truth = drawn.array > 0
     return Study(volume, sequences, truth, name=name, geometry=flair.geometry, notes=tuple(told), covered=covered)
+
+
+def _defined(volume: Volume) -> Volume:
+    """Return a sequence whose NaN and infinite values around the head are air."""
+    array, known, notes = fill_undefined(volume.array, volume.path)
+    if known is None:
+        return volume
+    covered = known if volume.covered is None else known & volume.covered
+    return replace(volume, array=array, covered=covered, notes=(*volume.notes, *notes))
 
 
 def _finite(volume: Volume) -> Volume:

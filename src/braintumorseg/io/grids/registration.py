@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
+from braintumorseg._core.lower_end import find_lower_end
 from braintumorseg.study import Geometry
 
 _BINS = 32
@@ -164,7 +165,8 @@ def _matrix(parameters: NDArray[np.float64], centre: NDArray[np.float64]) -> NDA
 def _smooth(array: NDArray[np.float32], geometry: Geometry, distance: float) -> NDArray[np.float32]:
     """Blur along the axes that are finer than the distance of the points, so that they do not skip what lies between."""
     sigmas = [0.4 * distance / length if length < distance else 0.0 for length in geometry.spacing]
-    return np.asarray(ndimage.gaussian_filter(array, sigmas), np.float32)
+    ordinary = np.maximum(array, find_lower_end(array))  # padding would spread, and set the range
+    return np.asarray(ndimage.gaussian_filter(ordinary, sigmas), np.float32)
 
 
 def _range(array: NDArray[np.float32]) -> tuple[float, float]:
