@@ -214,7 +214,9 @@ def test_padding_of_dicom_is_air(tmp_path, segmenter, study, found, kind, value,
 def test_a_slice_that_the_flair_lacks_is_not_covered_and_holds_nothing(tmp_path, segmenter, study, found):
     write_dicom(tmp_path, study, lambda words: words)
     middle = int(found.sum(axis=(1, 2)).argmax())
-    paths = sorted((tmp_path / "flair").iterdir(), key=lambda path: float(pydicom.dcmread(path).ImagePositionPatient[2]))
+    paths = sorted(
+        (tmp_path / "flair").iterdir(), key=lambda path: float(pydicom.dcmread(path).ImagePositionPatient[2])
+    )
     paths[middle].unlink()
 
     lacking = read_study(tmp_path)
@@ -233,7 +235,9 @@ def test_a_slice_that_the_flair_lacks_is_not_covered_and_holds_nothing(tmp_path,
 def test_undefined_values_around_the_head_are_air(tmp_path, segmenter, study, found, value):
     changed = through_nifti(tmp_path / "study", study)
     arrays = [
-        np.where(study.geometry.to_file(np.broadcast_to(disc(), SHAPE)), study.geometry.to_file(image), np.float32(value))
+        np.where(
+            study.geometry.to_file(np.broadcast_to(disc(), SHAPE)), study.geometry.to_file(image), np.float32(value)
+        )
         for image in np.moveaxis(study.volume, -1, 0)
     ]
 

@@ -57,9 +57,9 @@ def test_around_the_head_it_is_air_and_not_covered(tmp_path, head, kind, value):
 
 def test_a_brain_of_mean_0_with_all_else_undefined_starts_at_its_lowest_value(tmp_path, head):
     flair = head.sequence("flair")
-    brain = np.zeros(head.shape, bool)
-    brain[1:7, 12:52, 14:46] = flair[1:7, 12:52, 14:46] > 15
-    brain[2:6, 16:48, 18:42] = True
+    rows, columns = np.mgrid[-1 : 1 : head.shape[1] * 1j, -1 : 1 : head.shape[2] * 1j]
+    brain = np.broadcast_to(np.hypot(rows / 0.7, columns / 0.5) < 1, head.shape).copy()
+    brain[[0, -1]] = False
     scores = np.where(brain, (flair - flair[brain].mean()) / flair[brain].std(), np.nan).astype(np.float32)
 
     study = read_study(write(tmp_path / "a.nii.gz", head, scores))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,14 +20,43 @@ _SPREADS = 6.0
 _KEPT_SPREADS = 2.0
 # Where there is little air, only values that lie below by this many times the range are no signal.
 _ABSURD = 4.0
-# At most this share of the voxels are outliers. More of them are padding, if they have one value.
+# At most this share of the voxels are outliers; where air is of one value, this share of what is not air. More of them are
+# padding, if they have one value.
 _FEW = 0.02
-# Padding lies beside air, which is darker than this share of the range in three quarters of the places. At least a tenth of
-# the rest is brighter, and the rest reaches this share of the images' edge: a brain on a background of one value does not.
+_FEW_OF_SIGNAL = 0.005
+_FILLING = 0.05  # air is of one value, if that value is the commonest at the edge and fills this share
+# Air lies at the edge of what is not padding: in three quarters of the places it is darker than this share of the range, and
+# at least a tenth of all voxels is brighter.
 _RIM_SHARE = 0.15
 _RIM_QUANTILE = 0.75
-_BRIGHT_QUANTILE = 0.9
-_REACHES_EDGE = 0.05
+_BRIGHT = 0.9
+# What is not padding reaches two opposite edges of the images, to this many pixels: a brain on a background does not.
+_REACH = 2
+
+
+class _Levels(NamedTuple):
+    """Quantiles of a volume's values: in the air's darker and brighter part, in the head, and near the top."""
+
+    low: float
+    air: float
+    bright: float
+    high: float
+
+    @classmethod
+    def of(cls, ordered: NDArray[np.float32]) -> _Levels:
+        return cls(*(float(ordered[int(share * (ordered.size - 1))]) for share in (*_AIR, _BRIGHT, _TOP)))
+
+    @property
+    def spread(self) -> float:
+        return self.air - self.low
+
+    @property
+    def span(self) -> float:
+        return self.high - self.low
+
+    @property
+    def are_of_air(self) -> bool:
+        return self.spread <= _PLATEAU_SHARE * self.span
 
 
 def find_lower_end(image: NDArray[np.float32], known: NDArray[np.bool_] | None = None) -> np.float32:
@@ -41,14 +72,37 @@ def find_lower_end(image: NDArray[np.float32], known: NDArray[np.bool_] | None =
     """
     values = image.reshape(-1) if known is None else image[known]
     lower = np.float32(values.min())
-    sample = np.sort(values[:: max(1, values.size // _SAMPLE)])
+    sample = _sample(values)
     for _ in range(_ROUNDS):
         sample = sample[np.searchsorted(sample, lower, side="right") :]
-        raised = _raise(image, known, lower, sample)
+        raised = _raise(image, known, lower, sample) if sample.size else None
         if raised is None:
             break
         lower = raised
     return lower
+
+
+def has_air(image: NDArray[np.float32], known: NDArray[np.bool_]) -> bool:
+    """Tell whether what is known of a sequence holds a head with air around it, rather than signal alone.
+
+    Args:
+        image: Array ``(slices, height, width)``.
+        known: Boolean array of its shape, true in one voxel at least.
+    """
+    levels = _Levels.of(_sample(image[known]))
+    return levels.are_of_air and _air_is_outermost(image, known, levels)
+
+
+def filling_value(image: NDArray[np.float32], kept: NDArray[np.bool_]) -> np.float32 | None:
+    """Return the value that fills the edge of what is kept, and a twentieth of all of it; ``None`` if there is none."""
+    if kept.all():
+        frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
+    else:
+        frame = image[rim(kept)]
+    values, counts = np.unique(frame, return_counts=True)
+    common = values[counts.argmax()]
+    share = float(np.count_nonzero(image == common)) / np.count_nonzero(kept)
+    return np.float32(common) if share >= _FILLING else None
 
 
 def rim(kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -56,6 +110,10 @@ def rim(kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
     inside = np.zeros_like(kept)
     inside[:, 1:-1, 1:-1] = kept[:, :-2, 1:-1] & kept[:, 2:, 1:-1] & kept[:, 1:-1, :-2] & kept[:, 1:-1, 2:]
     return kept & ~inside
+
+
+def _sample(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.sort(values[:: max(1, values.size // _SAMPLE)])
 
 
 def _raise(
@@ -69,53 +127,53 @@ def _raise(
         lower: Its lowest value that was not found to be an outlier.
         above: A sorted sample of the values above that.
     """
-    if above.size == 0:
+    levels = _Levels.of(above)
+    gap = levels.low - float(lower)
+    if gap <= max(_LEAST_GAP * levels.span, _SPREADS * levels.spread):
         return None
-    low, air, high = (float(above[int(share * (above.size - 1))]) for share in (*_AIR, _TOP))
-    gap, spread, span = low - float(lower), air - low, high - low
-    if gap <= max(_LEAST_GAP * span, _SPREADS * spread):
-        return None
-    if spread <= _PLATEAU_SHARE * span:
-        raised = _without(image, known, lower, low - _KEPT_SPREADS * spread, low, above)
-        if raised is not None:
-            return raised
-    if gap > _ABSURD * span:
-        return _without(image, known, lower, low - _ABSURD * span, low, above)
+    known = np.ones(image.shape, bool) if known is None else known
+    absurd = gap > _ABSURD * levels.span
+    places = []
+    if levels.are_of_air:
+        places.append((levels.low - _KEPT_SPREADS * levels.spread, False))
+    if absurd:
+        places.append((levels.low - _ABSURD * levels.span, True))
+    for place, far in places:
+        kept = known & (image >= np.float32(place))
+        padding = known & (image == lower)
+        if (
+            kept.any()
+            and _are_outliers(image, known & ~kept & ~padding, known, far)
+            and (
+                np.count_nonzero(padding) <= _FEW * np.count_nonzero(known)
+                or (_air_is_outermost(image, kept, levels) and (absurd or _reaches_edges(kept)))
+            )
+        ):
+            return np.float32(image[kept].min())
     return None
 
 
-def _without(
-    image: NDArray[np.float32],
-    known: NDArray[np.bool_] | None,
-    lower: np.float32,
-    level: float,
-    low: float,
-    above: NDArray[np.float32],
-) -> np.float32 | None:
-    """Return the lowest value from a level on, if what lies below it are few outliers or padding of one value."""
-    kept = image >= np.float32(level)
-    few = _FEW * image.size
-    below = image.size - int(np.count_nonzero(kept))
-    if known is not None:
-        kept &= known
-        few = _FEW * int(np.count_nonzero(known))
-        below = int(np.count_nonzero(known)) - int(np.count_nonzero(kept))
-    padding = int(np.count_nonzero((image == lower) if known is None else (image == lower) & known))
-    if not 0 <= below - padding <= few or not kept.any():
-        return None
-    if padding > few and not _is_padding(image, kept, float(lower), low, above):
-        return None
-    return np.float32(image[kept].min())
-
-
-def _is_padding(
-    image: NDArray[np.float32], kept: NDArray[np.bool_], lower: float, low: float, above: NDArray[np.float32]
-) -> bool:
-    """Tell whether what is not kept surrounds a head and its air, rather than being the air itself."""
-    bright, high = (float(above[int(share * (above.size - 1))]) for share in (_BRIGHT_QUANTILE, _TOP))
-    plateau = low + _RIM_SHARE * (high - low)
-    edge = np.sort(image[rim(kept)])
-    if bright <= plateau or float(edge[int(_RIM_QUANTILE * (edge.size - 1))]) > plateau:
+def _are_outliers(image: NDArray[np.float32], below: NDArray[np.bool_], known: NDArray[np.bool_], far: bool) -> bool:
+    """Tell whether so few voxels lie below the air, apart from padding of one value, that they are no signal."""
+    count = int(np.count_nonzero(below))
+    size = int(np.count_nonzero(known))
+    if count > _FEW * size:
         return False
-    frame = np.concatenate([kept[:, 0], kept[:, -1], kept[:, :, 0], kept[:, :, -1]], axis=None)
-    return bool(frame.mean() >= _REACHES_EDGE) or low - lower > _ABSURD * (high - low)
+    air = None if far or not count else filling_value(image, known & ~below)
+    return air is None or count <= _FEW_OF_SIGNAL * (size - int(np.count_nonzero(image == air)))
+
+
+def _air_is_outermost(image: NDArray[np.float32], kept: NDArray[np.bool_], levels: _Levels) -> bool:
+    """Tell whether what is kept is a head and its air, rather than a brain without."""
+    plateau = levels.low + _RIM_SHARE * levels.span
+    edge = np.sort(image[rim(kept)])
+    return levels.bright > plateau and float(edge[int(_RIM_QUANTILE * (edge.size - 1))]) <= plateau
+
+
+def _reaches_edges(kept: NDArray[np.bool_]) -> bool:
+    """Tell whether what is kept reaches from one edge of the images to the opposite one."""
+    for axes in ((0, 2), (0, 1)):
+        profile = kept.any(axis=axes)
+        if profile[: _REACH + 1].any() and profile[-_REACH - 1 :].any():
+            return True
+    return False

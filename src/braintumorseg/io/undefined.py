@@ -12,6 +12,7 @@ from braintumorseg._core.checks import DataError
 from braintumorseg._core.lower_end import find_lower_end
 
 _TOP = 0.99
+_SMOOTHING = 5  # pixels: dark gaps of the skull and the scalp lead nowhere
 _DARK = 0.1  # darker than this share of the range above the lower end is no head
 
 
@@ -20,8 +21,8 @@ def fill_undefined(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, tuple[str, ...]]:
     """Fill NaN and infinite values around the head with the sequence's lowest ordinary value.
 
-    They lie around the head where a way leads from them to the edge of their slice, through others like them and through
-    what is as dark as air: registrations leave the outside undefined, and logarithms and quotients the air.
+    They lie around the head if they reach the edge of their slice, or lie in what is as dark as air and reaches it, after
+    smoothing: registrations leave the outside undefined, and logarithms and quotients the air.
 
     Args:
         array: Array ``(slices, height, width)`` of one sequence.
@@ -43,7 +44,8 @@ def fill_undefined(
     lower = find_lower_end(array, finite)
     values = np.sort(array[finite])
     dark = lower + _DARK * (values[int(_TOP * (values.size - 1))] - lower)
-    inside = np.argwhere(~finite & ~_outside(~finite | (array <= dark)))
+    smooth = ndimage.uniform_filter(np.where(finite, array, lower), (1, _SMOOTHING, _SMOOTHING), mode="nearest")
+    inside = np.argwhere(~finite & ~_outside(~finite, array <= dark, smooth <= dark))
     if inside.size:
         where = ", ".join(
             f"{name} {place + 1}" for name, place in zip(("slice", "row", "column"), inside[0], strict=True)
@@ -60,11 +62,25 @@ def fill_undefined(
     return np.where(finite, array, lower), finite, (note,)
 
 
-def _outside(through: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return from where a way leads to the edge of the slice, ``(slices, height, width)``, through what is true."""
-    found = np.zeros_like(through)
-    for plane, result in zip(through, found, strict=True):
-        labels, _ = ndimage.label(plane)
-        frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        result[:] = plane & np.isin(labels, frame)
+def _outside(undefined: NDArray[np.bool_], dark: NDArray[np.bool_], smooth: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the undefined voxels that hang together with the edge of their slice, or with what is dark and does.
+
+    Args:
+        undefined: Boolean array ``(slices, height, width)``.
+        dark: Where it is as dark as air.
+        smooth: Where it is so after smoothing.
+    """
+    found = np.zeros_like(undefined)
+    for holes, air, middle, result in zip(undefined, dark, smooth, found, strict=True):
+        edge = np.zeros_like(holes)
+        edge[[0, -1]] = edge[:, [0, -1]] = True
+        # Smoothing takes its own reach off the air beside the head.
+        wide = ndimage.binary_dilation(_joined(middle, edge), np.ones((_SMOOTHING, _SMOOTHING)))
+        result[:] = _joined(holes, edge | (wide & (air | holes)))
     return found
+
+
+def _joined(plane: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the components of a plane that hold a place of the start."""
+    labels, _ = ndimage.label(plane)
+    return np.asarray(plane & np.isin(labels, labels[start & plane]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._core.lower_end import find_lower_end, rim
+from braintumorseg._core.lower_end import filling_value, find_lower_end
 
 # A voxel belongs to the head where it lies above this share of the way from the air's median to the head's median:
 # noise of the air lies well under it, dim brain beside bright scalp fat (about a fifth of it) above.
@@ -24,7 +24,8 @@ _OVER_AIR = 2.0
 _CORNER_SHARE = 0.25
 # At least this share of the voxels lies below the background's value where images were normalised after skull stripping.
 _BOTH_SIDES_SHARE = 0.02
-# There the signal starts so many times the distance of these two quantiles below the first of them, at the lowest.
+# There a share of the signal of at most so much is outliers, if it lies so many times the distance of two quantiles below.
+_SIGNAL_OUTLIERS = 0.001
 _SIGNAL = 0.05, 0.95
 _SIGNAL_REACH = 2
 
@@ -118,7 +119,7 @@ class Background:
     def of(cls, image: NDArray[np.float32]) -> Background:
         """Measure a sequence, ``(slices, height, width)``."""
         lower = find_lower_end(image)
-        value = _most_common(image, lower)
+        value = _background(image, lower)
         # The margin can only lower the share, so that it need not be measured where nothing or little lies below.
         if _share((image < value) & (image >= lower)) <= _BOTH_SIDES_SHARE:
             return cls(value, None, lower)
@@ -128,7 +129,8 @@ class Background:
             return cls(value, None, lower)
         signal = np.sort(ordinary[ordinary != value])
         low, high = (signal[int(share * (signal.size - 1))] for share in _SIGNAL)
-        lowest = signal[np.searchsorted(signal, low - _SIGNAL_REACH * (high - low))]
+        start = int(np.searchsorted(signal, low - _SIGNAL_REACH * (high - low)))
+        lowest = signal[start if start <= _SIGNAL_OUTLIERS * signal.size else 0]
         return cls(value, lowest, lowest)
 
     def distance(self, voxels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -162,21 +164,13 @@ def find_background(image: NDArray[np.float32]) -> np.float32:
     Args:
         image: Array ``(slices, height, width)`` of one sequence, any intensity scale.
     """
-    return _most_common(image, find_lower_end(image))
+    return _background(image, find_lower_end(image))
 
 
-def _most_common(image: NDArray[np.float32], lower: np.float32) -> np.float32:
-    """Return the value that fills the border of what is not below the lower end, or the lower end."""
-    kept = image >= lower
-    if kept.all():
-        frame = np.concatenate([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], axis=None)
-    else:
-        frame = image[rim(kept)]
-    values, counts = np.unique(frame, return_counts=True)
-    common = values[counts.argmax()]
-    share = float(np.count_nonzero(image == common)) / np.count_nonzero(kept)
+def _background(image: NDArray[np.float32], lower: np.float32) -> np.float32:
     # Magnitude images have the background at their lower end; a tight crop may have no background on its border at all.
-    return np.float32(common if share >= 0.05 else lower)
+    filling = filling_value(image, image >= lower)
+    return lower if filling is None else filling
 
 
 def hull(foreground: NDArray[np.bool_]) -> NDArray[np.bool_]:

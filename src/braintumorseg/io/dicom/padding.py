@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._core.lower_end import find_lower_end
+from braintumorseg._core.lower_end import find_lower_end, has_air
 from braintumorseg.io.dicom.pixels import padding_range
 
 _AIR, _TOP = 0.05, 0.99  # quantiles of the pixels that are no padding
@@ -47,14 +47,26 @@ class Padding:
         nothing = np.zeros(self._shape, bool)
         if self._marked is None or not self._marked.any():
             return nothing, []
-        imaged = np.sort(array[present & ~self._marked])
-        if not imaged.size:  # a constant image, and told as one
+        imaged = present & ~self._marked
+        if not imaged.any():  # a constant image, and told as one
             return nothing, []
-        air, high = (imaged[int(share * (imaged.size - 1))] for share in (_AIR, _TOP))
-        apart = (array < find_lower_end(array, present)) | (array > air + _LEAST_GAP * (high - air))
-        padded = self._marked & apart
+        padded = self._marked & present & ~_like_air(array, imaged)
         if not padded.any():
             return nothing, []
         values = ", ".join(str(low) if low == top else f"{low} to {top}" for low, top in sorted(self._stated)[:3])
         share = np.count_nonzero(padded) / np.count_nonzero(present)
         return padded, [f"{share:.1%} of the pixels are padding (PixelPaddingValue {values}): they are taken as air"]
+
+
+def _like_air(array: NDArray[np.float32], imaged: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which values may be the images' own air.
+
+    Where the images show air, it is what lies near that. Where they show signal alone, as a brain without its skull, padding
+    below the signal is the air, unless it is negative as no signal of theirs is.
+    """
+    ordered = np.sort(array[imaged])
+    air, high = (ordered[int(share * (ordered.size - 1))] for share in (_AIR, _TOP))
+    least = _LEAST_GAP * (high - air)
+    own = has_air(array, imaged)
+    lowest = air - least if own else min(np.float32(0), find_lower_end(array, imaged))
+    return np.asarray((array >= lowest) & (array <= air + least))
