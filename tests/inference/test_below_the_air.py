@@ -30,7 +30,7 @@ def study():
 @pytest.fixture(scope="module")
 def found(segmenter, study):
     mask = segmenter.predict(study).mask
-    assert dice(study.mask, mask) > 0.9
+    assert dice(study.mask, mask) > 0.8
     return mask
 
 
@@ -134,7 +134,7 @@ CHANGES = {
     "hot and dead pixels": scattered(-3000, 5000),
     "two rows": put(-200, np.s_[:, :2]),
     "rows of the head's edge": put(-1024, np.s_[:, 14:16]),
-    "an empty slice": put(-1024, np.s_[0]),
+    "an empty slice": put(-1024, np.s_[-1]),
     "beyond a disc": beyond_disc(-1024),
     "far beyond a disc": beyond_disc(-32768, air=-1024),
     "zeros beyond a disc, air above them": beyond_disc(0, air=40),
@@ -159,24 +159,40 @@ def test_the_mask_is_that_of_the_study_without_them(tmp_path, segmenter, study, 
 @pytest.mark.parametrize("outlier", [-10, -100, -1024])
 def test_brain_on_both_sides_of_its_air_stays_what_it_is(tmp_path, segmenter, study, outlier):
     expected = segmenter.predict(scores()(study)).mask
-    assert dice(study.mask, expected) > 0.8
+    assert dice(study.mask, expected) > 0.6
 
     changed = through_nifti(tmp_path / "study", scores(outlier)(study))
 
     assert dice(expected, segmenter.predict(changed).mask) >= LEAST
 
 
-@pytest.mark.parametrize("factor", [0.75, 1.5])
-def test_cubic_splines_ring_around_the_head(tmp_path, segmenter, study, found, factor):
-    zoom = {"zoom": (factor, factor, 1), "grid_mode": True, "mode": "grid-constant"}
-    arrays = [ndimage.zoom(study.geometry.to_file(study.sequence(name)), order=3, **zoom) for name in study.sequences]
-    assert min(array.min() for array in arrays) < -10
-    affine = study.geometry.file_affine @ np.diag([1 / factor, 1 / factor, 1, 1])
+def resampled(folder, study, factors, order):
+    arrays = [study.geometry.to_file(study.sequence(name)) for name in study.sequences]
+    arrays = [ndimage.zoom(each, factors, order=order, grid_mode=True, mode="grid-constant") for each in arrays]
+    return save(folder, study, arrays, study.geometry.file_affine @ np.diag([*(1 / each for each in factors), 1]))
 
-    resampled = save(tmp_path / "study", study, arrays, affine)
 
-    expected = ndimage.zoom(study.geometry.to_file(found).astype(np.float32), order=1, **zoom) >= 0.5
-    assert dice(resampled.geometry.to_volume(expected), segmenter.predict(resampled).mask) >= 0.95
+@pytest.mark.parametrize("factors", [(0.8, 0.8, 1), (1.5, 1.5, 1), (1, 1, 2), (0.9, 0.9, 3)])
+def test_cubic_splines_ring_around_the_head(tmp_path, segmenter, study, factors):
+    linear, cubic = (resampled(tmp_path / str(order), study, factors, order) for order in (1, 3))
+    assert cubic.volume.min() < -15 < linear.volume.min()
+
+    masks = [segmenter.predict(each).mask for each in (linear, cubic)]
+
+    assert dice(*masks) >= 0.93
+    assert masks[1].sum() == pytest.approx(masks[0].sum(), rel=0.1)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.3])
+def test_cubic_splines_within_slices_keep_the_mask(tmp_path, segmenter, factor):
+    large = make_study(seed=0)
+    expected = large.geometry.to_file(segmenter.predict(large).mask).astype(np.float32)
+
+    cubic = resampled(tmp_path / "study", large, (factor, factor, 1), 3)
+
+    found = segmenter.predict(cubic).mask
+    expected = ndimage.zoom(expected, (factor, factor, 1), order=1, grid_mode=True, mode="grid-constant") >= 0.5
+    assert dice(cubic.geometry.to_volume(expected), found) >= 0.95
 
 
 def write_dicom(folder, study, change, *, stated=None):

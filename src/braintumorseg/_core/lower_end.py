@@ -129,32 +129,31 @@ def _raise(
     """
     levels = _Levels.of(above)
     gap = levels.low - float(lower)
-    if gap <= max(_LEAST_GAP * levels.span, _SPREADS * levels.spread):
+    noise = max(_LEAST_GAP * levels.span, _SPREADS * levels.spread)
+    if gap <= noise:
         return None
     known = np.ones(image.shape, bool) if known is None else known
+    padding = known & (image == lower)
+    surrounds = int(np.count_nonzero(padding)) > _FEW * int(np.count_nonzero(known))
     absurd = gap > _ABSURD * levels.span
-    places = []
+    candidates = []  # what is clearly below, and where the ordinary values begin then
     if levels.are_of_air:
-        places.append((levels.low - _KEPT_SPREADS * levels.spread, False))
+        candidates.append((levels.low - noise, levels.low - _KEPT_SPREADS * levels.spread))
     if absurd:
-        places.append((levels.low - _ABSURD * levels.span, True))
-    for place, far in places:
-        kept = known & (image >= np.float32(place))
-        padding = known & (image == lower)
-        if (
-            kept.any()
-            and _are_outliers(image, known & ~kept & ~padding, known, far)
-            and (
-                np.count_nonzero(padding) <= _FEW * np.count_nonzero(known)
-                or (_air_is_outermost(image, kept, levels) and (absurd or _reaches_edges(kept)))
-            )
+        candidates.append((levels.low - _ABSURD * levels.span,) * 2)
+    for clearly, start in candidates:
+        if not _are_outliers(image, known & ~padding & (image < np.float32(clearly)), known, far=clearly == start):
+            continue
+        kept = known & (image >= np.float32(start))
+        if kept.any() and (
+            not surrounds or (_air_is_outermost(image, kept, levels) and (absurd or _reaches_edges(kept)))
         ):
             return np.float32(image[kept].min())
     return None
 
 
-def _are_outliers(image: NDArray[np.float32], below: NDArray[np.bool_], known: NDArray[np.bool_], far: bool) -> bool:
-    """Tell whether so few voxels lie below the air, apart from padding of one value, that they are no signal."""
+def _are_outliers(image: NDArray[np.float32], below: NDArray[np.bool_], known: NDArray[np.bool_], *, far: bool) -> bool:
+    """Tell whether so few voxels lie clearly below the air, apart from padding of one value, that they are no signal."""
     count = int(np.count_nonzero(below))
     size = int(np.count_nonzero(known))
     if count > _FEW * size:
