@@ -310,11 +310,11 @@ def singular_affine(folder):
 
 
 def not_a_number(folder):
-    return save(folder / "a.nii", np.full((5, 6, 4), np.nan, np.float32)), r"a\.nii: volume must be finite; got 120 NaN"
+    return save(folder / "a.nii", np.full((5, 6, 4), np.nan, np.float32)), r"a\.nii: must be finite; got 120 NaN"
 
 
 def infinite(folder):
-    return save(folder / "a.nii", np.full((5, 6, 4), np.inf, np.float32)), r"a\.nii: volume must be finite"
+    return save(folder / "a.nii", np.full((5, 6, 4), np.inf, np.float32)), r"a\.nii: must be finite"
 
 
 def two_sequences(folder):

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg._core.lower_end import find_lower_end
 from braintumorseg.preprocessing.foreground import find_background
 from braintumorseg.preprocessing.interpolation import blocks
 from braintumorseg.study import Study
@@ -90,7 +91,9 @@ class Slabs:
         """
         # Air that is one value must stay exactly that value, which sums of rounded products would not.
         air = np.array([find_background(study.sequence(name)) for name in study.sequences], np.float32)
-        signal = study.volume - air
+        # Padding and outliers would spread over their slabs.
+        lower = np.array([find_lower_end(study.sequence(name)) for name in study.sequences], np.float32)
+        signal = np.maximum(study.volume, lower) - air
         covered = None
         if study.covered is None:
             volume = self.average(signal)

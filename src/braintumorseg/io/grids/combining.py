@@ -69,7 +69,9 @@ def combine(
     covered = np.ones(volume.shape, bool)
     told = [*notes, *flair.notes]
     if flair.missing:
-        told.append(f"{flair.missing}: they are taken as air, and nothing is found there")
+        told.append(
+            f"{flair.missing}: they are taken as air, and what is found there comes from neighbouring slices alone"
+        )
     placed = [sequences.index("flair")]
     volume[..., placed[0]] = flair.array
     if flair.covered is not None:
