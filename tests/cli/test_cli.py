@@ -233,7 +233,7 @@ def two_channels(path):
 def not_a_number(path):
     path.mkdir()
     nib.save(nib.Nifti1Image(np.full((8, 8, 2), np.nan, np.float32), np.eye(4)), path / "a.nii")
-    return ["predict", path / "a.nii", "-o", path / "out"], 1, "a.nii: volume must be finite"
+    return ["predict", path / "a.nii", "-o", path / "out"], 1, "a.nii: must be finite"
 
 
 def unwritable_output(path):

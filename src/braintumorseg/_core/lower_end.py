@@ -172,7 +172,7 @@ def _air_is_outermost(image: NDArray[np.float32], kept: NDArray[np.bool_], level
 def _reaches_edges(kept: NDArray[np.bool_]) -> bool:
     """Tell whether what is kept reaches from one edge of the images to the opposite one."""
     for axes in ((0, 2), (0, 1)):
-        profile = kept.any(axis=axes)
+        profile = np.asarray(kept.any(axis=axes))
         if profile[: _REACH + 1].any() and profile[-_REACH - 1 :].any():
             return True
     return False

@@ -75,7 +75,7 @@ def _outside(undefined: NDArray[np.bool_], dark: NDArray[np.bool_], smooth: NDAr
         edge = np.zeros_like(holes)
         edge[[0, -1]] = edge[:, [0, -1]] = True
         # Smoothing takes its own reach off the air beside the head.
-        wide = ndimage.binary_dilation(_joined(middle, edge), np.ones((_SMOOTHING, _SMOOTHING)))
+        wide = ndimage.binary_dilation(_joined(middle, edge), np.ones((_SMOOTHING, _SMOOTHING), bool))
         result[:] = _joined(holes, edge | (wide & (air | holes)))
     return found
 
