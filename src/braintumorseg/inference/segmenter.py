@@ -146,6 +146,7 @@ class Segmenter:
             ValueError: If an array has another shape, may be in nibabel's order, or holds NaN or infinite values; if the model
                 has several classes; if the engine can't run the model, or not in this precision.
             ImportError: If the engine is not installed.
+            RuntimeError: If the engine was loaded before this process was forked; spawned processes have no such limit.
         """
         prediction = self.prediction(
             tta=tta, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision

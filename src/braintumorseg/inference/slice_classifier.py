@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _architecture = lazy("braintumorseg.models.architecture")
 _classifier = lazy("braintumorseg.models.classifier")
+_keras = lazy("braintumorseg.runtimes.keras")
 
 Images = NDArray[np.float32]
 
@@ -88,6 +89,7 @@ class SliceClassifier:
 
         Raises:
             DataError: If the study lacks the FLAIR.
+            RuntimeError: If the backend of Keras was loaded before this process was forked.
         """
         check_integer("batch_size", batch_size, 1)
         prepared = self.preprocessing.apply(study)
@@ -97,7 +99,7 @@ class SliceClassifier:
 
     def run(self, images: NDArray[np.float32], batch_size: int = 8) -> NDArray[np.float64]:
         """Return the probability of tumour in each image, ``(slices, size, size, sequences)`` from the preprocessing."""
-        return np.asarray(self.model.predict(images, batch_size=batch_size, verbose=0)[:, 0], np.float64)
+        return np.asarray(_keras.predict(self.model, images, batch_size)[:, 0], np.float64)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of all that its answers depend on."""

@@ -48,10 +48,16 @@ class Choice(NamedTuple):
 
 
 class Runtimes:
-    """The runtimes that were built for a network, each kept as long as its weights stay the same."""
+    """The runtimes that were built for a network, each kept as long as its weights stay the same.
+
+    A copy, and what arrives in another process, starts with none: compiled networks stay where they are.
+    """
 
     def __init__(self) -> None:
         self._built: dict[tuple[Engine, Precision], tuple[Network, Any]] = {}
+
+    def __reduce__(self) -> tuple[type[Runtimes], tuple[()]]:
+        return Runtimes, ()
 
     def choose(
         self,
@@ -74,6 +80,7 @@ class Runtimes:
         Raises:
             ValueError: If the engine can't run the network, or not in this precision; if the network has several classes.
             ImportError: If the engine is not installed.
+            RuntimeError: If the engine was loaded before this process was forked.
         """
         check_in("engine", engine, ENGINES)
         check_in("precision", precision, (None, *PRECISIONS))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from math import prod
+from threading import Lock
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg.runtimes.network import check_keras
 from braintumorseg.runtimes.padding import pad
+
+_lock = Lock()
 
 
 def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
@@ -30,8 +35,18 @@ def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDA
     """
     _, height, width, _ = images.shape
     padded = pad(images, model.input_shape[1:3], multiple_of(model))
-    output = model.predict(padded, batch_size=batch_size, verbose=0)
-    return np.asarray(output[:, :height, :width], np.float32)
+    return np.asarray(predict(model, padded, batch_size)[:, :height, :width], np.float32)
+
+
+def predict(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDArray[Any]:
+    """Return what the model predicts, to one thread after the other: ``keras.Model.predict`` keeps its state in the model.
+
+    Raises:
+        RuntimeError: If the backend was loaded before this process was forked.
+    """
+    check_keras()
+    with _lock:
+        return np.asarray(model.predict(images, batch_size=batch_size, verbose=0))
 
 
 def sees_gpu() -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
+from braintumorseg._core.forked import check_not_stranded
 from braintumorseg._core.optional import lazy
 from braintumorseg.models.graph import EPSILON, Graph, Node
 from braintumorseg.models.topology import GRAPHS, describe
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import keras
 
 _models = lazy("braintumorseg.models")
+_keras = lazy("keras")
 
 Weights = Mapping[str, NDArray[np.float32]]
 Tensor = TypeVar("Tensor")
@@ -120,7 +122,9 @@ class Network:
 
         Raises:
             DataError: If the architecture is unknown, or a weight is missing, unknown or of another shape.
+            RuntimeError: If the backend of Keras was loaded before this process was forked.
         """
+        check_keras()
         arguments = dict(self.architecture)
         name = arguments.pop("name", None)
         if name not in _models.BUILDERS:
@@ -205,6 +209,15 @@ class Network:
             raise DataError(msg)
 
 
+def check_keras() -> None:
+    """Refuse to touch a Keras model where its backend's threads stayed behind in a parent process.
+
+    Raises:
+        RuntimeError: If the backend was loaded before this process was forked.
+    """
+    check_not_stranded(_keras.config.backend())
+
+
 def variables_of(model: keras.Model) -> dict[str, Any]:
     """Return the model's weights by path; the state of random generators is not one of them."""
     return {variable.path: variable for variable in model.weights if not variable.path.endswith("seed_generator_state")}
@@ -219,5 +232,10 @@ def fingerprint_of(arrays: Weights) -> str:
 
 
 def weights_of(model: keras.Model) -> dict[str, NDArray[np.float32]]:
-    """Return copies of the model's weights by path."""
+    """Return copies of the model's weights by path.
+
+    Raises:
+        RuntimeError: If the backend of Keras was loaded before this process was forked.
+    """
+    check_keras()
     return {path: np.asarray(variable).astype(np.float32) for path, variable in variables_of(model).items()}

@@ -10,6 +10,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as opset
 
+from braintumorseg._core.forked import check_not_stranded
 from braintumorseg.models.graph import EPSILON
 from braintumorseg.runtimes.network import Network, Weights
 from braintumorseg.runtimes.padding import pad
@@ -21,13 +22,17 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 class Runner:
-    """A network, compiled for each size of image that it meets."""
+    """A network, compiled for each size of image that it meets; a copy in another process compiles anew."""
 
     def __init__(self, network: Network, precision: str) -> None:
-        self._network = network
+        check_not_stranded("openvino")
+        self._network, self._precision = network, precision
         self._model = build(network, precision)
         self._compiled: dict[tuple[int, ...], Any] = {}
         self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[Runner], tuple[Network, str]]:
+        return Runner, (self._network, self._precision)
 
     def prepare(self, height: int, width: int) -> None:
         """Compile for one size of image, so that the first ones need not wait."""
@@ -56,6 +61,7 @@ class Runner:
         return output[:, :height, :width]
 
     def _compile(self, height: int, width: int) -> Any:
+        check_not_stranded("openvino")  # before the lock, which a thread may have held that stayed behind
         with self._lock:
             if (height, width) not in self._compiled:
                 model = self._model.clone()
