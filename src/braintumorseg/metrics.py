@@ -52,11 +52,12 @@ def confusion_counts(y_true: Any, y_pred: Any, *, threshold: float = 0.5, from_l
         from_logits: Whether ``y_pred`` are logits. A sigmoid is applied to one class, a softmax over several.
 
     Returns:
-        Four float32 arrays ``(batch, classes)``, exact up to ``2**24`` voxels a sample, and rounded beyond. NaN if values
-        outside 0 to 1, or NaN, came in tensors, whose values can't be looked at without waiting for their device.
+        Four float32 arrays ``(batch, classes)``, exact up to ``2**24`` voxels a sample, and rounded beyond. NaN for
+        predictions of NaN in a compiled function, and for values outside 0 to 1 in one that TensorFlow compiles by XLA.
 
     Raises:
-        ValueError: If the shapes differ, or a NumPy array holds values outside 0 to 1.
+        ValueError: If the shapes differ, or values lie outside 0 to 1. Compiled functions raise their backend's own error for
+            values.
 
     Examples:
         >>> import numpy as np

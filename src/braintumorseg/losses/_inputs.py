@@ -9,9 +9,14 @@ import numpy as np
 from keras import ops
 
 from braintumorseg._core.checks import check_in, check_range, wrong
+from braintumorseg._core.in_graph import refuse
 
 _TOLERANCE = 1e-3  # what resizing and half precision may add to a share
 _HOST = 1  # DLPack's number for the memory of the host
+_ALLOWED = {
+    "y_true": "y_true must be between 0 and 1 (write mask > 0 for masks of 0 and 255, or ignore= for a label to leave out)",
+    "y_pred": "y_pred must be between 0 and 1 (set from_logits=True for logits)",
+}
 
 
 def check_overlap(
@@ -63,8 +68,11 @@ def _check_common(from_logits: bool, class_weights: Sequence[float] | None, igno
 def prepare(
     y_true: Any, y_pred: Any, from_logits: bool, ignore: float | None, *, independent: bool = False
 ) -> tuple[Any, Any, Any]:
-    """Return truth, probabilities and weights of pixels, float32, within 0 to 1 after all checks; bad values become NaN."""
-    check_values(y_true, y_pred, from_logits=from_logits, ignore=ignore)
+    """Return truth, probabilities and weights of pixels, float32, within 0 to 1 after all checks.
+
+    Bad values are an error where the backend can raise one, and NaN elsewhere: in functions compiled by TensorFlow's XLA.
+    """
+    seen = check_values(y_true, y_pred, from_logits=from_logits, ignore=ignore)
     y_true, y_pred = (ops.cast(ops.convert_to_tensor(array), "float32") for array in (y_true, y_pred))
     _check_shapes(y_true.shape, y_pred.shape)
     weight = ops.ones_like(y_true)
@@ -73,13 +81,28 @@ def prepare(
         y_true = ops.where(y_true == ignore, 0.0, y_true)
     if from_logits:
         y_pred = ops.sigmoid(y_pred) if independent or y_pred.shape[-1] == 1 else ops.softmax(y_pred, axis=-1)
+    if "y_true" not in seen:
+        _refuse_outside(y_true, "y_true")
+    if "y_pred" not in seen and not from_logits:
+        _refuse_outside(y_pred, "y_pred")
     return _shares(y_true), _shares(y_pred), weight
+
+
+def _refuse_outside(values: Any, name: str) -> None:
+    """Refuse values outside 0 to 1, and NaN in the truth; a prediction of NaN is a training that diverged, and stays one."""
+    if 0 in values.shape:
+        return
+    low, high = ops.min(values), ops.max(values)
+    bad = ops.logical_or(low < -_TOLERANCE, high > 1 + _TOLERANCE)
+    if name == "y_true":
+        bad = ops.logical_or(bad, ops.any(ops.isnan(values)))
+    refuse(bad, _ALLOWED[name], low, high)
 
 
 def _shares(values: Any) -> Any:
     """Move what lies just outside 0 to 1 onto its ends; return NaN if any value lies further out.
 
-    NaN, since a compiled function can't raise an error. ``ops.clip`` would halve the slope at 0 and 1 on JAX.
+    ``ops.clip`` would halve the slope at 0 and 1 on JAX.
     """
     sound = ops.all(ops.abs(values - 0.5) <= 0.5 + _TOLERANCE)
     values = ops.where(values < 0, 0.0, ops.where(values > 1, 1.0, values))
@@ -97,22 +120,21 @@ def mean_over_classes(values: Any, class_weights: Sequence[float] | None) -> Any
     return ops.sum(values * weights, axis=-1)
 
 
-def check_values(y_true: Any, y_pred: Any, *, from_logits: bool, ignore: float | None) -> None:
-    """Refuse values outside 0 to 1, where they can be seen without waiting for a device."""
-    arrays = [("y_true", y_true, "write mask > 0 for masks of 0 and 255, or ignore= for a label to leave out")]
-    if not from_logits:
-        arrays.append(("y_pred", y_pred, "set from_logits=True for logits"))
-    for name, array, advice in arrays:
+def check_values(y_true: Any, y_pred: Any, *, from_logits: bool, ignore: float | None) -> set[str]:
+    """Refuse values outside 0 to 1, where they can be seen without waiting for a device; return names of what was seen."""
+    arrays = {"y_true": y_true} if from_logits else {"y_true": y_true, "y_pred": y_pred}
+    names = set()
+    for name, array in arrays.items():
         seen = _in_host_memory(array)
         if seen is None:
             continue
+        names.add(name)
         if name == "y_true" and ignore is not None:
             seen = seen[seen != ignore]
         if seen.size and not (seen.min() >= -_TOLERANCE and seen.max() <= 1 + _TOLERANCE):
-            msg = wrong(
-                name, f"between 0 and 1 ({advice})", f"values from {float(seen.min()):.4g} to {float(seen.max()):.4g}"
-            )
+            msg = f"{_ALLOWED[name]}; got values from {float(seen.min()):.4g} to {float(seen.max()):.4g}"
             raise ValueError(msg)
+    return names
 
 
 def _in_host_memory(array: Any) -> np.ndarray | None:

@@ -73,11 +73,12 @@ def tversky(
             ``None`` for nothing.
 
     Returns:
-        Float32 array ``(batch,)``, 0 to 1. NaN if values outside 0 to 1 came inside a compiled function, where no error can
-        be raised.
+        Float32 array ``(batch,)``, 0 to 1. NaN if values outside 0 to 1 came inside a function that TensorFlow compiles by
+        XLA, where no error can be raised.
 
     Raises:
-        ValueError: If the shapes differ, an argument is not as stated, or a NumPy array holds values outside 0 to 1.
+        ValueError: If the shapes differ, an argument is not as stated, or values lie outside 0 to 1. Compiled functions raise
+            their backend's own error for values.
 
     References:
         Salehi, Erdogmus, Gholipour: "Tversky loss function for image segmentation using 3D fully convolutional deep
