@@ -16,8 +16,10 @@ BACKENDS := jax 'torch==2.13.0'
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=15
 MATHEMATICS := tests/losses tests/test_metrics.py tests/augmentation tests/test_callbacks.py
+# Of fuzzing, for all its targets together.
+SECONDS ?= 120
 
-.PHONY: demo test test-suite test-fast coverage doctest test-backends test-jax test-torch test-lowest test-newest test-sdist \
+.PHONY: demo test test-suite test-fast coverage doctest test-backends test-jax test-torch test-lowest test-newest test-sdist fuzz \
 	install-dev install-all bench lint format docs serve build clean
 
 demo: $(VENV)/.installed  ## the main job on a synthetic study: measures printed, mask and picture in demo/
@@ -57,6 +59,9 @@ test-sdist: $(VENV)/.installed-dev  ## all tests in an unpacked sdist, away from
 	$(BIN)/python -m build --sdist --no-isolation --outdir build/sdist
 	cd build/sdist && tar -xzf *.tar.gz
 	cd build/sdist/*/ && PYTHONPATH=$$PWD/src $(abspath $(BIN))/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+fuzz: $(VENV)/.installed-fuzz  ## the readers, fuzzed by coverage for SECONDS, on Linux
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(SECONDS)
 
 install-dev: $(VENV)/.installed-dev
 
@@ -110,6 +115,10 @@ $(VENV)/.installed-docs: pyproject.toml | $(VENV)/pyvenv.cfg
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(PIP) --editable '.[bench]'
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev
+	$(PIP) --editable '.[fuzz]'
+	touch $@
 
 $(VENV)/.installed-backends: $(VENV)/.installed-dev
 	$(PIP) $(BACKENDS)

@@ -391,18 +391,19 @@ def _read(path: Path, series: Series, order: Stack) -> Volume:
 def _decode(entry: Entry, shape: tuple[int, int]) -> NDArray[Any]:
     """Return all frames of a file, ``(frames, rows, columns)``."""
     image = _parse(entry, pixels=True)
-    frames = int(image.get("NumberOfFrames") or 1)
-    held = len(image.get("PixelData", b""))
-    claimed = frames * shape[0] * shape[1]
-    if claimed > _DENSEST * max(held, 1):
-        msg = f"{entry.name}: claims {claimed} values; expected what its {held} bytes can hold"
-        raise DataError(msg)
     try:
-        pixels = pixel_values(image)
-    except Exception as error:  # damaged bytes make decoders raise anything
+        frames = int(image.get("NumberOfFrames") or 1)
+        held = len(image.get("PixelData", b""))
+        claimed = frames * shape[0] * shape[1]
+        if claimed > _DENSEST * max(held, 1):
+            msg = f"{entry.name}: claims {claimed} values; expected what its {held} bytes can hold"
+            raise DataError(msg)
+        return pixel_values(image).reshape(frames, *shape)
+    except DataError:
+        raise
+    except Exception as error:  # damaged bytes make elements and decoders raise anything
         msg = f"{entry.name}: its image can't be decoded ({' '.join(str(error).split())})"
         raise DataError(msg) from error
-    return pixels.reshape(frames, *shape)
 
 
 def _without_pixels(header: Any) -> bytes:
