@@ -1,5 +1,8 @@
 """The seeds of the fuzzing are read well, and what it found stays an error that says what is wrong."""
 
+import io
+import zipfile
+
 import pytest
 
 from braintumorseg import DataError
@@ -27,6 +30,13 @@ def test_rubbish_is_named(name, content, tmp_path):
 # Found by fuzzing: the target, the number of its seed, the bytes that were changed, and into what.
 FOUND = {
     "pixels of an unknown kind": ("dicom", 0, b"\xe0\x7f\x10\x00OW", b"\xe0\x7f\x10\x00O\x05", "can't be decoded"),
+    "no pixels at all": (
+        "dicom-multiframe",
+        0,
+        b"\xe0\x7f\x10\x00OW\0\0\0\x18",
+        b"\xe0\x7f\x10\x00OW\0\0\0\0",
+        "can't be decoded",
+    ),
 }
 
 
@@ -39,3 +49,14 @@ def test_what_fuzzing_found_is_named(fault, tmp_path):
     found = outcome(name, seed.replace(before, after), tmp_path)
     assert isinstance(found, DataError)
     assert message in str(found)
+
+
+def test_a_zip_may_list_a_file_without_a_name(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a", b"not an image")
+    content = buffer.getvalue()
+    lengths = content.rindex(b"PK\1\2") + 28  # of the name and of what follows it
+    assert content[lengths : lengths + 4] == b"\1\0\0\0"
+    found = outcome("zip", content[:lengths] + b"\0\0\1\0" + content[lengths + 4 :], tmp_path)
+    assert isinstance(found, DataError), found

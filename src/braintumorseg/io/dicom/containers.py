@@ -73,7 +73,8 @@ def opened(path: Path) -> Iterator[list[Entry]]:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            # Not info.is_dir(), which fails for a name that is empty.
+            infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
             _check_zip(path, infos)
             entries = [
                 Entry(f"{path}: {info.filename}", info.file_size, partial(archive.open, info))
