@@ -8,8 +8,6 @@ import pytest
 from braintumorseg import DataError
 from fuzz.targets import TARGETS, outcome
 
-pytest.importorskip("pydicom")
-
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds_are_read(name, tmp_path):

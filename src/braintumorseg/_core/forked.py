@@ -1,7 +1,7 @@
 """Forked processes: which runtimes they can't use.
 
 A fork copies memory, and of all threads only the one that forked. A runtime that computes with threads would wait forever for
-those that stayed behind. Neither TensorFlow, JAX, PyTorch nor OpenVINO can start again in such a process.
+those that stayed behind. No runtime here promises that it can start anew in such a process.
 """
 
 from __future__ import annotations
