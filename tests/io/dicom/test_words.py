@@ -11,6 +11,7 @@ EXPECTED = {
     Role.PLAIN: ("AX T1 {}", {"before"}),
     Role.ENHANCED: ("AX T1 {}", {"after"}),
     Role.AGENT: ("AX T1 {}", {"after"}),
+    Role.NOT: ("AX T1 gadolinium {}", {"before"}),
     Role.LINK: ("AX T1 without {} gadolinium", {"before"}),
     Role.OTHER: ("AX T1 {}", set()),
 }
@@ -56,6 +57,7 @@ def test_every_language_says_both():
 
 
 BEFORE = """T1 non-enhanced|T1 unenhanced|T1 before contrast|T1 before contrast injection|SAG T1 PRE GAD|T1 W/O CONTRAST|T1 wo
+T1 C(-)|T1 Gd (-)|T1 KM neg|T1_KM_negativ|T1 contrast: none|T1 Gd ohne|T1 av gado|T1 smdc
 T1 C-|T1 -C|T1 Gd-|T1 no gd|T1 nogad|T1_MPRAGE_precontrast_prescan|T1 w/o IV contrast|T1 not enhanced|T1 noncon|AXIAL T1 WITHOUT
 T1 ohne KM|T1 vor KM|T1 vor KM-Gabe|T1 vor i.v. Gabe von KM|T1 nativ|T1 tra oKM|T1 praekontrast|T1 prä KM|T1 ohne Kontrastmittel
 T1 sans gado|T1 sans injection|T1 non injecté|T1 avant injection de gado|T1 pré
@@ -64,7 +66,7 @@ T1 sem contraste|T1 pré-contraste|T1 zonder contrast|T1 voor contrastmiddel|T1 
 AFTER = """T1CE|T1c|T1Gd|T1_C|T1w_CE|T1wGd|MPRAGE Dotarem|AX T1 +C PREOP|T1 post gad prescan norm|t1_post_prescan_norm
 T1 post op +C|T1 AX POST|AX T1 +C|T1 C+|T1-C|T1 (C+)|T1 - Gd|T1+|T1 w contrast|T1 w/ con|3D T1 GADO
 T1 Gd post RT|T1 Gadovist 7ml|T1 POSTGADO
-t1_mprage_sag_km|T1 nach KM-Gabe|KM+ T1|T1 mKM|T1 Postkontrast|T1 après inj|T1 injectée|T1 avec PDC|T1 tras gadolinio
+t1_mprage_sag_km|T1 nach KM-Gabe|KM+ T1|T1 mKM|T1 Postkontrast|T1 après inj|T1 injectée|T1 avec PDC|T1 tras gadolinio|T1 avec IV|T1 nach KM i.v.|T1 cmdc
 T1 contrastado|T1 c/c|T1 dopo mdc|T1 con mdc|T1 m.d.c.|T1 PÓS GD|T1 após contraste|T1 na contrast|T1 tra na"""
 NEITHER = """AX T1|T1W|T1 W|AX T1WI|T1 with fat sat|T1 without fatsat|T1 postop|T1 POST-OP|T1 preop|T1 post biopsy
 T1 posterior fossa|SAG T1 C SPINE|T1 +/- C|T1 IR-prep|T1 pre RT|T1 nach Bestrahlung|T1 vor OP

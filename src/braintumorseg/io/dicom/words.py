@@ -18,6 +18,7 @@ class Role(Enum):
     ENHANCED = "after contrast"
     AGENT = "after contrast, unless a word in front of it, or a minus, says otherwise"
     LINK = "nothing, between a word and the agent"
+    NOT = "before contrast, where it follows an agent and ends the text"
     OTHER = "nothing: it is about something else than contrast"
 
 
@@ -36,7 +37,7 @@ class Row(NamedTuple):
 _TABLE = {
     (Role.BEFORE_AGENT, "en"): "without|w/o|w/out|wo|no|non|not|before|prior to|minus",
     (Role.BEFORE_AGENT, "de"): "ohne|vor|kein|keine",
-    (Role.BEFORE_AGENT, "fr"): "sans|ss|avant|pas",
+    (Role.BEFORE_AGENT, "fr"): "sans|ss|avant|av|pas",
     (Role.BEFORE_AGENT, "es"): "sin|s/|antes|previo a",
     (Role.BEFORE_AGENT, "it"): "senza|prima",
     (Role.BEFORE_AGENT, "pt"): "sem|antes|previa a",
@@ -54,12 +55,14 @@ _TABLE = {
     (Role.PLAIN, "de"): "nativ|nat|prae|pra|o km",
     (Role.PLAIN, "fr"): "natif|native",
     (Role.PLAIN, "es"): "simple|basal|nativo|nativa",
-    (Role.PLAIN, "it"): "basale|diretta|diretto|nativo",
+    (Role.PLAIN, "it"): "basale|diretta|diretto|nativo|smdc",
     (Role.PLAIN, "pt"): "basal|nativo|nativa",
     (Role.PLAIN, "nl"): "blanco|natief|blanko",
     (Role.ENHANCED, ""): "post",
     (Role.ENHANCED, "en"): "postcon*|post con|w/ con",
     (Role.ENHANCED, "de"): "m km",
+    (Role.ENHANCED, "fr"): "avec iv",
+    (Role.ENHANCED, "it"): "cmdc",
     (Role.ENHANCED, "es"): "pos|postcontraste",
     (Role.ENHANCED, "pt"): "pos",
     (
@@ -74,6 +77,14 @@ _TABLE = {
     (Role.AGENT, "it"): "mdc|m d c|contrasto|iniez*|mezzo di contrasto",
     (Role.AGENT, "pt"): "contrast*|injec*|injet*|realce|meio de contraste",
     (Role.AGENT, "nl"): "contrast*|inspuiting|kontrast*",
+    (Role.NOT, ""): "neg*",
+    (Role.NOT, "en"): "no|none|without|w/o|wo|free",
+    (Role.NOT, "de"): "ohne|nein|keins|frei",
+    (Role.NOT, "fr"): "non|sans|aucun",
+    (Role.NOT, "es"): "no|sin",
+    (Role.NOT, "it"): "no|senza",
+    (Role.NOT, "pt"): "nao|sem",
+    (Role.NOT, "nl"): "nee|geen|zonder",
     (Role.LINK, ""): "i v|iv",
     (Role.LINK, "en"): "the|of|any|administration|agent|use|adding",
     (Role.LINK, "de"): "der|dem|des|von|gabe|applikation|verabreichung|i v",
@@ -170,6 +181,8 @@ def _compile() -> re.Pattern[str]:
         rf"{plain_words}(?:{reach})?",
         rf"(?<=\s)-(?=\S){agents}",
         rf"{agent}\s?-(?=[\s)]|$)",
+        rf"{agent}\s?\(-\)",
+        rf"{agent}{_BREAK}{_one_of(by_role[Role.NOT])}{last}",
     ))  # fmt: skip
     after = "|".join((
         rf"{with_agent}{reach}",
