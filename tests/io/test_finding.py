@@ -1,5 +1,7 @@
 """Pictures, and files of poorer formats, beside studies."""
 
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -134,3 +136,58 @@ def test_studies_of_bids_are_called_by_their_subject(tmp_path, head, folder, fil
         nib.save(nib.Nifti1Image(head[0][..., 1].transpose(2, 1, 0), head[1]), path)
     assert study_name(tmp_path / folder) == name
     assert read_study(tmp_path / folder).name == name
+
+
+def write_slices(folder, head):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(np.clip(head[0], 0, 255).astype(np.uint8), 1):
+        Image.fromarray(image).save(folder / f"p_{number}.tif")
+    return folder
+
+
+@pytest.mark.parametrize("write", [write_deep_dicom, write_nifti])
+@pytest.mark.parametrize("below", ["flair", "pictures"])
+def test_pictures_in_the_folders_of_a_study_are_no_study(tmp_path, head, write, below):
+    study = write(tmp_path / "study", head)
+    (study / below).mkdir(exist_ok=True)
+    for number in range(3):
+        Image.new("RGB", (30, 20)).save(study / below / f"shot_{number}.png")
+    assert find_studies(study) == [study]
+    assert read_study(study).shape == SHAPE
+
+
+def test_one_picture_above_folders_of_slices_is_no_study(tmp_path, head):
+    patients = [write_slices(tmp_path / name, head) for name in ("p1", "p2")]
+    Image.new("RGB", (30, 20)).save(tmp_path / "overview_1.png")
+    assert find_studies(tmp_path) == patients
+    with pytest.raises(DataError, match="holds pictures, and a study in p1"):
+        read_study(tmp_path)
+
+
+def test_a_picture_is_not_read_in_place_of_a_zip(tmp_path, head):
+    write_deep_dicom(tmp_path / "scans", head)
+    place = tmp_path / "case"
+    place.mkdir()
+    shutil.make_archive(place / "scans", "zip", tmp_path / "scans")
+    Image.new("RGB", (30, 20)).save(place / "snapshot_1.png")
+    assert find_studies(place) == [place / "scans.zip"]
+    with pytest.raises(DataError, match=r"holds pictures, and a study in scans\.zip"):
+        read_study(place)
+
+
+@pytest.mark.parametrize("name", ["seg.nii.gz", "result.nii.gz", "labels.nii"])
+def test_masks_beside_slices_are_not_read_in_their_place(tmp_path, head, name):
+    study = write_slices(tmp_path / "study", head)
+    mask = (head[0][..., 1] > 40).astype(np.float32).transpose(2, 1, 0)
+    nib.save(nib.Nifti1Image(mask, head[1]), study / name)
+    assert find_studies(study) == [study]
+    with pytest.warns(UserWarning, match=f"{name} left out"):
+        assert read_study(study).shape == SHAPE
+
+
+@pytest.mark.parametrize("name", ["flair.hdr", "scan.nrrd", "scan.mha"])
+def test_a_volume_of_another_format_beside_pictures_is_told(tmp_path, name):
+    Image.new("RGB", (40, 36)).save(tmp_path / "snapshot_1.png")
+    (tmp_path / name).write_bytes(b"NRRD0004\n")
+    with pytest.warns(UserWarning, match=f"{name} left out"):
+        read_study(tmp_path)

@@ -14,7 +14,7 @@ import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
 from braintumorseg.io.names import holds_masks
 from braintumorseg.io.reading import READS, is_other
-from braintumorseg.io.results import images_among, is_converted, is_result
+from braintumorseg.io.results import images_among, is_converted, is_result, masks_among
 
 
 def find_studies(root: str | PathLike[str]) -> list[Path]:
@@ -42,7 +42,7 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
     else:
         try:
             scanned = dicom.find(root, is_other, lambda path: _may_be_study(path) and not is_converted(path))[0]
-            found = [*_studies(root, set(scanned), set()), *scanned]
+            found = [*_studies(root, set(scanned), set(), inside=False), *scanned]
         except OSError as error:
             msg = f"{error.filename}: can't be listed ({error.strerror})"
             raise DataError(msg) from error
@@ -52,8 +52,15 @@ def find_studies(root: str | PathLike[str]) -> list[Path]:
     return found
 
 
-def _studies(folder: Path, scanned: set[Path], seen: set[Path]) -> Iterator[Path]:
-    """Find what is no folder of DICOM; pictures beside NIfTI or DICOM, or above it, are no slices of a study."""
+def _studies(folder: Path, scanned: set[Path], seen: set[Path], *, inside: bool) -> Iterator[Path]:
+    """Find what is no folder of DICOM; pictures beside NIfTI or DICOM, above or below it, are no slices of a study.
+
+    Args:
+        folder: Where to look.
+        scanned: Folders and zips of DICOM.
+        seen: Folders that were looked at.
+        inside: Whether it lies in the folder of a study of NIfTI files.
+    """
     place = folder.resolve()
     if place in seen:  # a link back
         return
@@ -63,13 +70,17 @@ def _studies(folder: Path, scanned: set[Path], seen: set[Path]) -> Iterator[Path
     named = folder not in scanned and nifti.is_named_study(folder) and not (within and _is_all_converted(folder))
     volumes = [child for child in children if child.is_file() and _may_be_study(child)]
     volumes = [] if named or folder in scanned else images_among(volumes)
+    own = [child for child in children if child.is_file() and images.is_slice(child) and not is_result(child)]
+    if own:
+        drawn = masks_among(volumes)
+        volumes = [each for each in volumes if each not in drawn]
     if within:  # copies of the series that are read
         volumes = [each for each in volumes if not is_converted(each)]
     below: list[Path] = []
     for child in children:
         if child.is_dir():
             if not holds_masks(child):
-                below += _studies(child, scanned, seen)
+                below += _studies(child, scanned, seen, inside=inside or named)
         elif containers.is_zip(child):
             if dicom.holds_dicom(child):
                 below.append(child)
@@ -77,10 +88,8 @@ def _studies(folder: Path, scanned: set[Path], seen: set[Path]) -> Iterator[Path
             below.append(child)
     medical = named or any(each.is_file() for each in below) or any(each.is_relative_to(folder) for each in scanned)
     medical = medical or any(nifti.is_named_study(each) for each in below if each.is_dir())
-    sliced = not medical and any(
-        child.is_file() and images.is_slice(child) and not is_result(child) for child in children
-    )
-    if sliced or named:
+    pictured = inside or within or medical or (len(own) == 1 and any(each.is_dir() for each in below))
+    if named or (own and not pictured):
         yield folder
     yield from below
 

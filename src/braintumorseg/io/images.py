@@ -19,7 +19,7 @@ from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import check_free, replacing
 from braintumorseg._core.marks import TIFF_SOFTWARE, Kind, kind_of, mark
 from braintumorseg.io.names import has_result_name
-from braintumorseg.io.results import kind_of_mask, shorten
+from braintumorseg.io.results import is_result, kind_of_mask, shorten
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 
 _SUFFIXES = (".tif", ".tiff", ".png")
@@ -40,10 +40,16 @@ def is_slice(path: Path) -> bool:
     return is_image(path) and re.search(r"\d$", path.stem) is not None
 
 
-def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
-    """Read a folder of numbered slices; see ``read_study``."""
+def holds_slices(folder: Path) -> bool:
+    """Tell whether a folder holds numbered slices that are no results."""
+    return any(path.is_file() and is_slice(path) and not is_result(path) for path in folder.iterdir())
+
+
+def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | None, about: Sequence[str] = ()) -> Study:
+    """Read a folder of numbered slices, with notes of what lies beside them; see ``read_study``."""
     kinds = {path: kind_of(path) for path in sorted(folder.iterdir()) if is_image(path) and path.is_file()}
-    slices, notes = _numbered(folder, [path for path in kinds if kinds[path] is None and not has_result_name(path)])
+    slices, missing = _numbered(folder, [path for path in kinds if kinds[path] is None and not has_result_name(path)])
+    notes = (*about, *missing)
     drawn = [path for path in kinds if _is_mask(path) and kinds[path] in (None, "mask")]
     notes += _found_by_model([path for path in kinds if _is_mask(path) and kinds[path] == "prediction"], slices)
     masks = _match_masks(folder, slices, drawn)

@@ -16,10 +16,11 @@ import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.names import meaning, sequence_name, stem
-from braintumorseg.io.results import is_result, shorten
+from braintumorseg.io.results import is_result, masks_among, shorten
 from braintumorseg.study import SEQUENCES, Study
 
 READS = "a folder of .tif or .png slices, a .tif or .png image, a .nii or .nii.gz file, or a folder or .zip of DICOM"
+_UNKNOWN = (".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".mnc")  # volumes by other software
 _READS_ONE = "a .nii or .nii.gz file, or the folder or .zip of one DICOM series"
 
 
@@ -194,21 +195,39 @@ def _read_folder(path: Path, options: _Options) -> Study:
     """Read the richest format that a folder holds: DICOM, or NIfTI, or slices; pictures beside them are left."""
     folder, name = _anatomy(path), options.name or study_name(path)
     volumes = nifti.named_files(folder)
+    if path == folder and images.holds_slices(folder):  # masks of the slices, or of a DICOM series below
+        drawn = masks_among(volumes)
+        volumes = [each for each in volumes if each not in drawn]
+    else:
+        drawn = []
     scanned = dicom.holds_dicom_itself(folder, is_other)
     if not scanned and not nifti.has_flair(folder, converted=False):
         scanned = dicom.holds_dicom(path, is_other)
     if scanned:
         _check_several(path, options.sequences)
-        notes = _left(folder, volumes)
+        notes = _left(folder, sorted([*volumes, *drawn]))
         return dicom.read_study(path, options.series, name, align=options.align, notes=notes)
     if volumes:
         _check_several(path, options.sequences)
         return nifti.read_folder(folder, name, align=options.align, notes=_left(folder))
-    below = [child for child in sorted(folder.iterdir()) if child.is_dir() and nifti.has_flair(child)]
-    if below and any(map(images.is_image, folder.iterdir())):
+    children = sorted(folder.iterdir())
+    single = sum(map(images.is_image, children)) == 1
+    below = [
+        child
+        for child in children
+        if (child.is_dir() and (nifti.has_flair(child) or (single and images.holds_slices(child))))
+        or (containers.is_zip(child) and dicom.holds_dicom(child))
+    ]
+    if below and any(map(images.is_image, children)):
         msg = f"{path}: holds pictures, and a study in {below[0].name}; expected the folder of one study"
         raise DataError(msg)
-    return images.read_folder(path, _all_named(path, options.sequences), name)
+    unknown = [child for child in children if child.name.lower().endswith(_UNKNOWN)]
+    notes = [f"{shorten(drawn)} left out: masks of slices are images beside them"] if drawn else []
+    if unknown:
+        notes.append(
+            f"{shorten(unknown)} left out: of a format that is not read; the images beside it are taken as slices"
+        )
+    return images.read_folder(path, _all_named(path, options.sequences), name, notes)
 
 
 def is_other(path: Path) -> bool:

@@ -78,6 +78,11 @@ def images_among(files: Sequence[Path]) -> list[Path]:
     return [path for path in images if path not in labels or not any(is_same_grid(path, other) for other in others)]
 
 
+def masks_among(files: Sequence[Path]) -> list[Path]:
+    """Return the NIfTI files of one folder that are masks: by name, or as unnamed files that hold labels."""
+    return [path for path in files if is_mask(path) or (meaning(path) is None and is_label_map(path))]
+
+
 def shorten(files: Sequence[Path]) -> str:
     """Return the first names of files, for messages."""
     return ", ".join(path.name for path in files[:5]) + (", ..." if len(files) > 5 else "")
