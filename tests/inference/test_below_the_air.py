@@ -95,7 +95,7 @@ def beyond_disc(value, air=0.0):
     return each(lambda image: np.where(disc(), image + np.float32(air), np.float32(value)))
 
 
-def scores(outlier=None):
+def scores(outlier=None, share=0.0):
     """Brain alone, of mean 0, on air of exactly 0."""
 
     def change(study):
@@ -104,8 +104,12 @@ def scores(outlier=None):
         for channel in range(3):
             image = volume[..., channel]
             volume[..., channel] = np.where(brain, (image - image[brain].mean()) / image[brain].std(), 0)
-        if outlier is not None:
+        if outlier is not None and not share:
             volume[3, 60, 5] = outlier
+        elif outlier is not None:
+            random = np.random.default_rng(0)
+            places = random.random(volume.shape) < share
+            volume[places] = outlier * random.uniform(0.5, 1.5, np.count_nonzero(places))
         return replace(study, volume=volume)
 
     return change
@@ -121,6 +125,12 @@ def void(image):
 def ripples(image):
     """Noise of the air below 0, as subtractions of a bias or of noise leave it."""
     return image - np.float32(1.3) + np.random.default_rng(0).normal(0, 0.3, image.shape).astype(np.float32)
+
+
+def wrapped(image):
+    """Values of -1 as unsigned integers hold them, in a fiftieth of the air."""
+    random = np.random.default_rng(0)
+    return np.where((random.random(image.shape) < 0.03) & (image < 12), np.float32(65535), image)
 
 
 CHANGES = {
@@ -142,12 +152,17 @@ CHANGES = {
     "an offset": each(lambda image: image + np.float32(1000)),
     "an offset and a voxel at 0": put(0, (3, 10, 10)),
     "metal": each(void),
+    "rows far above": put(32767, np.s_[:, :4]),
+    "an empty slice far above": put(0, np.s_[-1]),
+    "integers that wrapped around": each(wrapped),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_mask_is_that_of_the_study_without_them(tmp_path, segmenter, study, found, name):
     before = study
+    if name == "an empty slice far above":
+        before = each(lambda image: image - np.float32(1000))(study)
     if name == "an offset and a voxel at 0":
         before = CHANGES["an offset"](study)
 
@@ -164,6 +179,14 @@ def test_brain_on_both_sides_of_its_air_stays_what_it_is(tmp_path, segmenter, st
     changed = through_nifti(tmp_path / "study", scores(outlier)(study))
 
     assert dice(expected, segmenter.predict(changed).mask) >= LEAST
+
+
+def test_some_outliers_leave_the_lower_end_of_brain_on_both_sides(tmp_path, segmenter, study):
+    expected = segmenter.predict(scores()(study)).mask
+
+    changed = through_nifti(tmp_path / "study", scores(-10, share=0.001)(study))
+
+    assert dice(expected, segmenter.predict(changed).mask) >= 0.9
 
 
 def resampled(folder, study, factors, order):

@@ -25,9 +25,11 @@ _CORNER_SHARE = 0.25
 # At least this share of the voxels lies below the background's value where images were normalised after skull stripping.
 _BOTH_SIDES_SHARE = 0.02
 # There a share of the signal of at most so much is outliers, if it lies so many times the distance of two quantiles below.
-_SIGNAL_OUTLIERS = 0.001
+# Where there are some, others lie nearer, and no signal so near.
+_SIGNAL_OUTLIERS = 0.005
 _SIGNAL = 0.05, 0.95
 _SIGNAL_REACH = 2
+_SIGNAL_REACH_OF_OUTLIERS = 1
 
 
 def find_foreground(image: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -130,6 +132,8 @@ class Background:
         signal = np.sort(ordinary[ordinary != value])
         low, high = (signal[int(share * (signal.size - 1))] for share in _SIGNAL)
         start = int(np.searchsorted(signal, low - _SIGNAL_REACH * (high - low)))
+        if start:
+            start = int(np.searchsorted(signal, low - _SIGNAL_REACH_OF_OUTLIERS * (high - low)))
         lowest = signal[start if start <= _SIGNAL_OUTLIERS * signal.size else 0]
         return cls(value, lowest, lowest)
 

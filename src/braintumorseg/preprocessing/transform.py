@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError, check_integer, check_range, wrong
+from braintumorseg._core.upper_end import air_above
 from braintumorseg.preprocessing.foreground import Background, head_at, hull, quantile
 from braintumorseg.preprocessing.interpolation import interpolation, reached, resample
 from braintumorseg.preprocessing.slabs import Slabs
@@ -163,6 +164,7 @@ class Preprocessing:
         Raises:
             DataError: If the study lacks a sequence that can't be filled, as it has none of ``fill_from``.
         """
+        study = _without_padding_above(study)
         shape, slabs = study.shape, Slabs.of(study, self.slab)
         if slabs is not None:
             study = slabs.apply(study)
@@ -307,6 +309,15 @@ class Preprocessing:
         scaled = background.distance(image[window])
         scaled *= _UNIT / median
         return np.minimum(scaled, _UNIT * self.ceiling, out=scaled)
+
+
+def _without_padding_above(study: Study) -> Study:
+    """Return the study with air in the place of padding that is far brighter than any signal; the same if there is none."""
+    found = [study.sequence(name) for name in study.sequences]
+    images = [air_above(image) for image in found]
+    if all(image is own for image, own in zip(images, found, strict=True)):
+        return study
+    return replace(study, volume=np.stack(images, axis=-1))
 
 
 def _extent(profile: NDArray[np.int_]) -> tuple[int, int]:

@@ -107,6 +107,17 @@ def test_each_sequence_may_be_a_folder_of_its_own(tmp_path, head):
         read_study(flair=folder)
 
 
+def test_a_series_that_can_t_be_read_is_told_where_another_stands_for_it(tmp_path, head):
+    volume, affine, _ = head
+    write_classic(tmp_path, volume[..., 1], affine, "AX FLAIR", 4)
+    write_classic(tmp_path / "other", volume[:1, ..., 1] + 2, affine, "AX FLAIR", 4, SOPInstanceUID="1.2.3")
+    write_classic(tmp_path, volume[:1, ..., 1], affine, "AX FLAIR SHOT", 5)
+    with pytest.warns(
+        UserWarning, match=r"flair: took series 5 \(AX FLAIR SHOT\), as series 4 .* 1 image at the place"
+    ):
+        read_study(tmp_path)
+
+
 def test_several_that_look_alike_are_told(tmp_path, head):
     volume, affine, _ = head
     write_classic(tmp_path, volume[..., 1], affine, "AX FLAIR", 4)

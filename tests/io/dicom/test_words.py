@@ -66,8 +66,10 @@ T1 sem contraste|T1 pré-contraste|T1 zonder contrast|T1 voor contrastmiddel|T1 
 AFTER = """T1CE|T1c|T1Gd|T1_C|T1w_CE|T1wGd|MPRAGE Dotarem|AX T1 +C PREOP|T1 post gad prescan norm|t1_post_prescan_norm
 T1 post op +C|T1 AX POST|AX T1 +C|T1 C+|T1-C|T1 (C+)|T1 - Gd|T1+|T1 w contrast|T1 w/ con|3D T1 GADO
 T1 Gd post RT|T1 Gadovist 7ml|T1 POSTGADO
-t1_mprage_sag_km|T1 nach KM-Gabe|KM+ T1|T1 mKM|T1 Postkontrast|T1 après inj|T1 injectée|T1 avec PDC|T1 tras gadolinio|T1 avec IV|T1 nach KM i.v.|T1 cmdc
-T1 contrastado|T1 c/c|T1 dopo mdc|T1 con mdc|T1 m.d.c.|T1 PÓS GD|T1 após contraste|T1 na contrast|T1 tra na"""
+t1_mprage_sag_km|T1 nach KM-Gabe|KM+ T1|T1 mKM|T1 Postkontrast|T1 après inj|T1 injectée|T1 avec PDC
+T1 tras gadolinio|T1 avec IV|T1 nach KM i.v.|T1 cmdc
+T1 contrastado|T1 c/c|T1 dopo mdc|T1 con mdc|T1 m.d.c.|T1 PÓS GD|T1 após contraste|T1 na contrast
+T1 tra na"""
 NEITHER = """AX T1|T1W|T1 W|AX T1WI|T1 with fat sat|T1 without fatsat|T1 postop|T1 POST-OP|T1 preop|T1 post biopsy
 T1 posterior fossa|SAG T1 C SPINE|T1 +/- C|T1 IR-prep|T1 pre RT|T1 nach Bestrahlung|T1 vor OP
 T1 prescan normalize|CT1|T1 precession"""

@@ -183,6 +183,8 @@ def _doubts(kind: str, ranked: Sequence[_Candidate], refused: Sequence[str]) -> 
         yield f"{kind} was recognised by {first.recognition.by}: took {taken}; series= names another"
     if not first.recognition.named:
         yield from (f"{kind} was taken from a series that does not name it: {each}" for each in refused)
+    else:
+        yield from (f"{kind}: took {taken}, as {each}; series= names another" for each in refused)
     if first.recognition.doubt:
         other = "t1ce" if kind == "t1" else "t1"
         yield (
