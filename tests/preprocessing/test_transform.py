@@ -206,6 +206,15 @@ def test_pixels_of_unequal_sides_give_a_square_in_mm():
     assert np.ptp(np.flatnonzero(filled.any(1))) == pytest.approx(np.ptp(np.flatnonzero(filled.any(0))), abs=2)
 
 
+@pytest.mark.parametrize("rounded", [1 - 1e-9, 1 + 1e-9])
+@pytest.mark.parametrize("width", [20, 22, 24, 26])
+def test_a_spacing_that_a_header_rounds_moves_nothing(rounded, width):
+    study, _ = oval_study(64, 64, 6, 20, 40, width)
+    exact = Preprocessing(size=SIZE).apply(replace(study, spacing=(5.0, 0.9375, 0.9375))).placement
+    other = Preprocessing(size=SIZE).apply(replace(study, spacing=(5.0, 0.9375, 0.9375 * rounded))).placement
+    np.testing.assert_allclose(other.origin, exact.origin, atol=1e-5)
+
+
 # --- what is missing or odd -----------------------------------------------------------------------------------------
 
 

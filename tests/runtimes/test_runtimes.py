@@ -181,7 +181,7 @@ def test_an_added_architecture_is_exported_by_keras_alone(added, tmp_path):
     with pytest.raises(
         ValueError, match="format must be 'litert' or 'saved_model' for the architecture 'plain'; got 'onnx'"
     ):
-        added.export(tmp_path / "mine.onnx", format="onnx")
+        added.export(tmp_path / "other.onnx", format="onnx")
 
 
 def test_a_classifier_of_slices_is_no_segmenter(phantom):
@@ -208,14 +208,15 @@ def test_what_no_engine_can_do_is_refused(options, message, phantom):
 def test_prediction_imports_neither_tensorflow_nor_keras(tmp_path):
     script = (
         "import sys\n"
+        "import nibabel, numpy\n"
         "from braintumorseg import load_pretrained, make_study, write_segmentation\n"
         "study = make_study(seed=0, shape=(4, 96, 96))\n"
         "found = load_pretrained('resunet-lgg').predict(study)\n"
         "write_segmentation(found, 'mask.nii.gz')\n"
         "from braintumorseg.cli import main\n"
-        "sys.argv = ['braintumorseg', 'predict', 'mask.nii.gz', '-o', 'out']\n"
-        "sys.argv[2] = 'study.nii.gz'\n"
-        "__import__('os').rename('mask.nii.gz', 'study.nii.gz')\n"
+        "flair = study.sequence('flair').transpose(2, 1, 0)\n"
+        "nibabel.save(nibabel.Nifti1Image(flair, numpy.diag([2.5, 2.5, 5.5, 1])), 'study.nii.gz')\n"
+        "sys.argv = ['braintumorseg', 'predict', 'study.nii.gz', '-o', 'out']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "print([name for name in ('tensorflow', 'keras', 'torch', 'jax') if name in sys.modules], found.engine)"
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from braintumorseg._core.lower_end import find_lower_end
+from braintumorseg._core.optional import lazy
+
+ndimage = lazy("scipy.ndimage")  # few studies have such values
 
 _SAMPLE = 1 << 17
 # They lie within this share of the range below its top, and all that is ordinary within this share above its bottom.

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.lower_end import find_lower_end
+from braintumorseg._core.optional import lazy
+
+ndimage = lazy("scipy.ndimage")  # most studies have no undefined value
 
 _TOP = 0.99
 _SMOOTHING = 5  # pixels: dark gaps of the skull and the scalp lead nowhere

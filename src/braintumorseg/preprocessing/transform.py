@@ -270,7 +270,8 @@ class Preprocessing:
         side = max(sides)
         step = tuple(side / self.size / factor for factor in scale)
         # Whole pixels of padding: where the square is as large as the model's, nothing is interpolated.
-        pads = [np.floor((side - own) / 2 / factor) for own, factor in zip(sides, scale, strict=True)]
+        # What a header rounds in its spacing must not tip a whole number over.
+        pads = [np.floor((side - own) / 2 / factor + 1e-6) for own, factor in zip(sides, scale, strict=True)]
         origin = tuple(start - pad + (one - 1) / 2 for (start, _), pad, one in zip(box, pads, step, strict=True))
         return Placement(study.shape, self.size, (float(origin[0]), float(origin[1])), (float(step[0]), float(step[1])))
 

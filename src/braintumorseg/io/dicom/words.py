@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 
@@ -128,7 +129,7 @@ def says(text: str) -> frozenset[str]:
         >>> sorted(says("t1_mprage_tra ohne KM")), sorted(says("AX T1 POST GD, prescan norm"))
         (['before'], ['after'])
     """
-    return frozenset(str(found.lastgroup) for found in _PATTERN.finditer(plain(text)) if found.lastgroup != "other")
+    return frozenset(str(found.lastgroup) for found in _pattern().finditer(plain(text)) if found.lastgroup != "other")
 
 
 def plain(text: str) -> str:
@@ -156,7 +157,9 @@ def _one_of(words: Iterator[str] | list[str]) -> str:
     return "(?:" + "|".join(patterns) + ")"
 
 
-def _compile() -> re.Pattern[str]:
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Compile the table at its first use: that takes as long as reading a small study, and few studies are DICOM."""
     by_role = {role: [row.word for row in rows() if row.role is role] for role in Role}
     without, with_agent = _one_of(by_role[Role.BEFORE_AGENT]), _one_of(by_role[Role.WITH_AGENT])
     plain_words, enhanced = _one_of(by_role[Role.PLAIN]), _one_of(by_role[Role.ENHANCED])
@@ -193,6 +196,3 @@ def _compile() -> re.Pattern[str]:
         rf"{alone}(?:{_BREAK}(?:{link}{_GAP})*{agent})*",
     ))  # fmt: skip
     return re.compile(rf"(?P<other>{other})|(?P<before>{before})|(?P<after>{after})")
-
-
-_PATTERN = _compile()
