@@ -68,6 +68,7 @@ def test_a_study_takes_what_may_be_its_own_order(shape):
     ("shape", "advice"),
     [
         ((3, 64, 64), r"np\.moveaxis\(array, 0, -1\) puts them last"),
+        ((3, 24, 64, 64), r"np\.moveaxis\(array, 0, -1\) puts them last"),
         ((24, 3, 64, 64), r"np\.moveaxis\(array, 1, -1\) puts them last"),
         ((24, 64, 64), r"predict\(array, sequence='flair'\)"),
         ((64, 64), r"predict\(array, sequence='flair'\)"),

@@ -56,6 +56,8 @@ def _of_all(array: NDArray[Any]) -> NDArray[Any]:
         advice = ""
         if array.ndim in (3, 4) and array.shape[-3] == len(SEQUENCES):
             advice += f"; if channels come first, np.moveaxis(array, {array.ndim - 3}, -1) puts them last"
+        elif array.ndim == 4 and array.shape[0] == len(SEQUENCES):
+            advice += "; if channels come first, np.moveaxis(array, 0, -1) puts them last"
         if array.ndim in (2, 3):
             shape = "(slices, height, width)" if array.ndim == 3 else "(height, width)"
             advice += f"; if it is {shape} of one sequence, predict(array, sequence='flair') takes it"
