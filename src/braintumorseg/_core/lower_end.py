@@ -18,6 +18,7 @@ _PLATEAU_SHARE = 0.1
 _LEAST_GAP = 0.05
 _SPREADS = 6.0
 _KEPT_SPREADS = 2.0
+_PADDING_GAP = 0.1  # padding that surrounds the air lies so far below: less is the quantisation of dark air
 # Where there is little air, only values that lie below by this many times the range are no signal.
 _ABSURD = 4.0
 # At most this share of the voxels are outliers; where air is of one value, this share of what is not air. More of them are
@@ -135,6 +136,8 @@ def _raise(
     known = np.ones(image.shape, bool) if known is None else known
     padding = known & (image == lower)
     surrounds = int(np.count_nonzero(padding)) > _FEW * int(np.count_nonzero(known))
+    if surrounds and gap <= _PADDING_GAP * levels.span:
+        return None
     absurd = gap > _ABSURD * levels.span
     candidates = []  # what is clearly below, and where the ordinary values begin then
     if levels.are_of_air:
