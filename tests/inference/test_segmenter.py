@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, Study, build_resunet, dice, write_segmentation
+from braintumorseg.findings.reference import Reference
 from braintumorseg.preprocessing.foreground import find_foreground
 from braintumorseg.presets import Card, Score
 from braintumorseg.runtimes.network import Network, weights_of
@@ -142,6 +143,17 @@ def test_the_fingerprint_covers_architecture_and_quantization():
     assert before == others[2].fingerprint()
     same.model.get_layer("logits").trainable = False  # built, and as it was
     assert same.fingerprint() == before
+
+
+def test_the_fingerprint_covers_the_reference():
+    """Doubts follow from it, and ``predict --resume`` must not keep those of another one."""
+    segmenter = Segmenter(build_resunet(filters=(2, 4)), Preprocessing(size=32))
+    seen = {segmenter.fingerprint()}
+    for level in (0.5, 0.6):
+        quantiles = {"level": (0.1, 0.2, 0.3, 0.4, level)}
+        segmenter.reference = Reference("ten phantoms", 10, quantiles, spread=1.0, gap=1.0)
+        seen.add(segmenter.fingerprint())
+    assert len(seen) == 3
 
 
 def test_the_fingerprint_covers_the_layers_of_any_model():

@@ -182,7 +182,7 @@ class Segmenter:
         """Return a SHA-256 of all that a prediction depends on, but for its own arguments.
 
         That is the architecture, the weights, their quantization, the preprocessing, the threshold, the size of components,
-        the default precision and the slice classifier.
+        the default precision, the slice classifier, and the reference that predictions are judged by.
         """
         try:
             network = self.network()
@@ -191,7 +191,8 @@ class Segmenter:
         except ValueError:  # a model of other layers
             architecture, weights, quantization = _architecture.configuration_of(self.model), weights_of(self.model), {}
         settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision, architecture]
-        digest = hashlib.sha256(json.dumps(settings).encode())
+        settings.append(None if self.reference is None else self.reference.get_config())
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for arrays in (weights, quantization):
             digest.update(fingerprint_of(arrays).encode())
         if self.slice_classifier is not None:
