@@ -101,12 +101,16 @@ BELOW = {
 }
 
 
-@pytest.mark.parametrize("value", [-40.0, -200.0, -1024.0, -32768.0])
-@pytest.mark.parametrize("kind", BELOW)
+VALUES = (-40.0, -200.0, -1024.0, -32768.0)
+
+
+# A frame of a value near the air may be the background of a brain alone.
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(kind, value) for kind in BELOW for value in VALUES if kind != "a frame" or value < -1000],
+)
 def test_padding_and_outliers_below_the_air_do_not_lower_it(image, kind, value):
     changed = BELOW[kind](image, value)
-    if kind == "a frame" and value > -1000:
-        pytest.skip("a frame of a value near the air may be the background of a brain alone")
 
     assert -1 < find_lower_end(changed) < 5
 

@@ -103,8 +103,7 @@ class Augmentation(keras.layers.Layer):
         noise: Standard deviation of Gaussian noise, in the images' units.
         blur: Standard deviation of the kernel, in pixels, at most 1.
         lesion_contrast: Factors from ``1 - lesion_contrast`` to ``1 + lesion_contrast / 4`` of how far the tumour lies from
-            the brain around it, for each channel. It needs the mask; half or more of what models miss outside of their own
-            dataset is faint.
+            the brain around it, for each channel; the mask says where the tumour is.
         sequence_dropout: Share of samples whose other sequences are replaced by FLAIR: the first, the second or both
             with the same chance.
         flair_alone: Share of further samples whose other sequences are all replaced by FLAIR.
