@@ -17,10 +17,11 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg import Geometry, LGGDataset
+from braintumorseg import LGGDataset
 from braintumorseg.io.grids.orientation import turned
 from braintumorseg.io.grids.registration import Motion, find_motion
 from braintumorseg.io.grids.resampling import resample
+from braintumorseg.study import Geometry
 
 PIXEL_MM, HEIGHT_MM, RADIUS_MM = 0.9, 140.0, 60.0
 

@@ -13,6 +13,7 @@ from . import models as models
 from . import preprocessing as preprocessing
 from . import presets as presets
 from . import report as report
+from . import study as study
 from . import training as training
 from . import zoo as zoo
 from ._core.checks import DataError as DataError
@@ -36,7 +37,6 @@ from .plots import save_overlay as save_overlay
 from .preprocessing.transform import Preprocessing as Preprocessing
 from .presets.bundled import list_pretrained as list_pretrained
 from .report.study import write_report as write_report
-from .study import Geometry as Geometry
 from .study import Segmentation as Segmentation
 from .study import Study as Study
 from .training.config import TrainConfig as TrainConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
+from braintumorseg.inference.labelling import Labelling
 from braintumorseg.inference.postprocessing import to_mask
 from braintumorseg.measures.overlap import dice
 from braintumorseg.preprocessing.transform import Prepared, Preprocessing
 from braintumorseg.runtimes.keras import run
-from braintumorseg.study import Study
+from braintumorseg.study import TUMOR, Study, TumorClass, as_classes
 
 __all__ = ["PatientDice"]
 
@@ -40,6 +41,10 @@ class PatientDice(keras.callbacks.Callback):
         threshold: A voxel is tumour where its probability is at least this; above 0 and at most 1.
         batch_size: How many slices go through the model at once.
         every: Epochs from one measurement to the next; the last epoch is always measured.
+        classes: The classes that the model tells apart, in any form that ``as_classes`` takes. The Dice is that of tumour of
+            any class. Of several, the logs also get the mean over patients of each class's Dice, ``val_patient_dice_<class>``,
+            if all studies have a label map.
+        nested: Whether each class lies within the one before it, with a sigmoid per region.
 
     Attributes:
         per_patient: Dice by the study's name, of the latest measurement; empty before the first. NaN where the model
@@ -72,6 +77,8 @@ class PatientDice(keras.callbacks.Callback):
         threshold: float = 0.5,
         batch_size: int = 16,
         every: int = 1,
+        classes: int | Sequence[str | TumorClass] | Mapping[str, int] = TUMOR,
+        nested: bool = False,
     ) -> None:
         super().__init__()
         check_range("threshold", threshold, 0, 1, low_open=True)
@@ -81,8 +88,11 @@ class PatientDice(keras.callbacks.Callback):
         self.threshold = threshold
         self.batch_size = batch_size
         self.every = every
+        self.labelling = Labelling(as_classes(classes), nested)
         self.per_patient: dict[str, float] = {}
         self._truths = _masks(studies)
+        self._labels = {study.name: study.labels for study in studies if study.labels is not None}
+        self._per_class: dict[str, list[float]] = {}
         self._prepared = {study.name: preprocessing.apply(study) for study in studies}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -95,11 +105,13 @@ class PatientDice(keras.callbacks.Callback):
         if logs is not None:
             logs["val_patient_dice"] = float(np.mean(values))
             logs["val_patient_dice_median"] = float(np.median(values))
+            logs |= {f"val_patient_dice_{name}": float(np.mean(each)) for name, each in self._per_class.items()}
 
     def _measure(self) -> dict[str, float]:
-        return {name: self._dice(self._truths[name], prepared) for name, prepared in self._prepared.items()}
+        self._per_class = {}
+        return {name: self._dice(name, prepared) for name, prepared in self._prepared.items()}
 
-    def _dice(self, truth: NDArray[np.bool_], prepared: Prepared) -> float:
+    def _dice(self, name: str, prepared: Prepared) -> float:
         # Whole batches, the last slice repeated: one shape to compile for all studies, and no replica without a slice,
         # on which TensorFlow's convolutions fail.
         slices = len(prepared.images)
@@ -107,12 +119,22 @@ class PatientDice(keras.callbacks.Callback):
         output = run(self.model, np.pad(prepared.images, padding, mode="edge"), self.batch_size)[:slices]
         if np.isnan(output).any():
             return float("nan")
-        if output.shape[-1] != 1 or output.min() < 0 or output.max() > 1:
-            got = f"{output.shape[-1]} channels, values from {output.min():.4g} to {output.max():.4g}"
-            msg = wrong("model", "one of one output channel of probabilities, 0 to 1", got)
+        self.labelling.check(output.shape)
+        if output.min() < 0 or output.max() > 1:
+            got = f"values from {output.min():.4g} to {output.max():.4g}"
+            msg = wrong("model", "one that gives probabilities, 0 to 1", got)
             raise ValueError(msg)
-        probabilities = self.preprocessing.restore(output[..., 0], prepared.placement)
-        return dice(truth, to_mask(probabilities, self.threshold))
+        restore = self.preprocessing.restore
+        mask = to_mask(restore(self.labelling.tumor(output), prepared.placement), self.threshold)
+        classes = self.labelling.classes
+        if len(classes) > 1 and len(self._labels) == len(self._truths):
+            channels = np.moveaxis(self.labelling.of_classes(output), -1, 0)
+            shares = np.stack([restore(np.ascontiguousarray(each), prepared.placement) for each in channels], axis=-1)
+            labels = self.labelling.to_labels(mask, shares, self.threshold)
+            for each in classes:
+                value = dice(self._labels[name] == each.value, labels == each.value)
+                self._per_class.setdefault(each.name, []).append(value)
+        return dice(self._truths[name], mask)
 
 
 def _masks(studies: Sequence[Study]) -> dict[str, NDArray[np.bool_]]:

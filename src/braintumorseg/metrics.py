@@ -8,6 +8,7 @@ into a training.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
@@ -38,7 +39,9 @@ class Counts(NamedTuple):
     tn: Any
 
 
-def confusion_counts(y_true: Any, y_pred: Any, *, threshold: float = 0.5, from_logits: bool = False) -> Counts:
+def confusion_counts(
+    y_true: Any, y_pred: Any, *, threshold: float = 0.5, from_logits: bool = False, ignore: float | None = None
+) -> Counts:
     """Count the voxels of each sample and class by truth and prediction.
 
     A voxel is true where ``y_true`` is at least 0.5 (a target may hold the share of each pixel that the mask covers),
@@ -46,10 +49,12 @@ def confusion_counts(y_true: Any, y_pred: Any, *, threshold: float = 0.5, from_l
     threshold for itself, also where a softmax made them.
 
     Args:
-        y_true: Array ``(batch, *space, classes)``, 0 to 1, of any dtype.
-        y_pred: Array of the same shape: probabilities, or logits with ``from_logits``.
+        y_true: Array ``(batch, *space, classes)``, 0 to 1, of any dtype; or labels ``(batch, *space)`` or
+            ``(batch, *space, 1)``, each the number of a channel of ``y_pred`` from 0.
+        y_pred: Array ``(batch, *space, classes)``: probabilities, or logits with ``from_logits``.
         threshold: Above 0 and at most 1.
         from_logits: Whether ``y_pred`` are logits. A sigmoid is applied to one class, a softmax over several.
+        ignore: Voxels where ``y_true`` has this value are not counted.
 
     Returns:
         Four float32 arrays ``(batch, classes)``, exact up to ``2**24`` voxels a sample, and rounded beyond. NaN for
@@ -68,15 +73,16 @@ def confusion_counts(y_true: Any, y_pred: Any, *, threshold: float = 0.5, from_l
         [1.0, 1.0, 1.0, 2.0]
     """
     check_range("threshold", threshold, 0, 1, low_open=True)
-    y_true, y_pred, _ = prepare(y_true, y_pred, from_logits, ignore=None)
-    truth, prediction = y_true >= 0.5, y_pred >= threshold
+    y_true, y_pred, weight = prepare(y_true, y_pred, from_logits, ignore)
+    truth, prediction, kept = y_true >= 0.5, y_pred >= threshold, weight > 0
     # No comparison is true of NaN, which would pass for background.
     poison = ops.cast(ops.where(ops.isnan(ops.sum(y_true) + ops.sum(y_pred)), float("nan"), 0.0), "float32")
     space = tuple(range(1, len(y_true.shape) - 1))
 
     def count(mask: Any) -> Any:
         # Integers, since a float32 that counts in steps of 1 stops at 2**24.
-        return ops.cast(ops.sum(ops.cast(mask, "int"), axis=space), "float32") + poison
+        counted = mask if ignore is None else ops.logical_and(mask, kept)
+        return ops.cast(ops.sum(ops.cast(counted, "int"), axis=space), "float32") + poison
 
     return Counts(
         tp=count(ops.logical_and(truth, prediction)),
@@ -113,9 +119,12 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
         per: ``"dataset"`` pools the voxels of all samples; ``"image"`` is the mean of the samples' scores.
         threshold: A voxel is predicted where its probability is at least this; above 0 and at most 1.
         empty: The score, 0 to 1, where the quotient is 0 / 0 and the masks agree, or ``"skip"``.
-        classes: Number of classes, the last axis of what comes.
-        class_id: The one class to look at; ``None`` averages over all.
+        classes: Number of channels of what comes, its last axis; that of the first batch if not given.
+        class_id: The one channel to look at, from 0; ``None`` averages over all.
         from_logits: Whether predictions are logits. A sigmoid is applied to one class, a softmax over several.
+        class_weights: Weight of each channel in the mean; equal by default. ``(0, 1, 1)`` leaves the first one out, which is
+            the background under a softmax.
+        ignore: Voxels where the truth has this value are not counted.
         name: Its name in the logs.
         dtype: Only kept for Keras: the metric counts in float32 whatever it says.
 
@@ -131,9 +140,11 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
         *,
         threshold: float = 0.5,
         empty: Empty = 1.0,
-        classes: int = 1,
+        classes: int | None = None,
         class_id: int | None = None,
         from_logits: bool = False,
+        class_weights: Sequence[float] | None = None,
+        ignore: float | None = None,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
@@ -141,19 +152,42 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
         check_range("threshold", threshold, 0, 1, low_open=True)
         if empty != "skip":
             check_range("empty", empty, 0, 1)
-        check_integer("classes", classes, 1)
-        if class_id is not None and class_id not in range(classes):
-            msg = wrong("class_id", f"None or an integer from 0 to {classes - 1}, as classes says", class_id)
-            raise ValueError(msg)
+        if classes is not None:
+            check_integer("classes", classes, 1)
+        if class_id is not None:
+            check_integer("class_id", class_id, 0)
+        if ignore is not None:
+            check_range("ignore", ignore)
+        if class_weights is not None:
+            for weight in class_weights:
+                check_range("class_weights", weight, 0)
+            if class_id is not None or not sum(class_weights) > 0:
+                allowed = "above 0 for some class, and left out where class_id is given"
+                raise ValueError(wrong("class_weights", allowed, tuple(class_weights)))
         super().__init__(dtype=dtype, name=name or self.default_name)
         self.per = per
         self.threshold = float(threshold)  # plain numbers, for configs in JSON
         self.empty = "skip" if empty == "skip" else float(empty)
-        self.classes = int(classes)
+        self.classes = None if classes is None else int(classes)
         self.class_id = None if class_id is None else int(class_id)
         self.from_logits = from_logits
+        self.class_weights = None if class_weights is None else [float(weight) for weight in class_weights]
+        self.ignore = ignore
+        self._high: Any = None
+        self._low: Any = None
+        if classes is not None:
+            self._begin(int(classes))
+
+    def _begin(self, classes: int) -> None:
+        """Make the sums for so many channels."""
+        if self.class_id is not None and self.class_id >= classes:
+            msg = wrong("class_id", f"None or an integer from 0 to {classes - 1}, as there are classes", self.class_id)
+            raise ValueError(msg)
+        if self.class_weights is not None and len(self.class_weights) != classes:
+            msg = wrong("class_weights", f"{classes} numbers, one a class", tuple(self.class_weights))
+            raise ValueError(msg)
         # Rows: true and false positives and negatives, or the weighted scores of samples and their weights.
-        shape = (4 if per == "dataset" else 2, classes if class_id is None else 1)
+        shape = (4 if self.per == "dataset" else 2, classes if self.class_id is None else 1)
         self._high = self.add_variable(shape, "zeros", dtype="float32", name="high")
         self._low = self.add_variable(shape, "zeros", dtype="float32", name="low")
 
@@ -166,8 +200,8 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
         """Add one batch.
 
         Args:
-            y_true: Array ``(batch, *space, classes)``, 0 to 1.
-            y_pred: Array of the same shape: probabilities, or logits with ``from_logits``.
+            y_true: Array ``(batch, *space, classes)``, 0 to 1, or labels: as for ``confusion_counts``.
+            y_pred: Array ``(batch, *space, classes)``: probabilities, or logits with ``from_logits``.
             sample_weight: One weight for each sample, ``(batch,)`` or ``(batch, 1, ...)``: how much the sample's score
                 counts in the mean, or how much each of its voxels counts in the pool.
 
@@ -175,10 +209,19 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
             ValueError: As ``confusion_counts``; if the number of classes is not ``classes``; or if the weights are not
                 one for each sample.
         """
-        counts = confusion_counts(y_true, y_pred, threshold=self.threshold, from_logits=self.from_logits)
+        counts = confusion_counts(
+            y_true, y_pred, threshold=self.threshold, from_logits=self.from_logits, ignore=self.ignore
+        )
         batch, classes = counts.tp.shape
-        if classes != self.classes:
-            msg = wrong("y_pred", f"of shape (batch, *space, {self.classes}), as classes says", f"{classes} classes")
+        if self._high is None:
+            self._begin(classes)
+        known = self._high.shape[-1] if self.class_id is None else self.classes
+        if known not in (None, classes):
+            msg = wrong(
+                "y_pred",
+                f"of shape (batch, *space, {known}), as classes= or the first batch says",
+                f"{classes} classes",
+            )
             raise ValueError(msg)
         if self.class_id is not None:
             counts = Counts(*(count[:, self.class_id : self.class_id + 1] for count in counts))
@@ -193,6 +236,8 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
 
     def result(self) -> Any:
         """Return the score of all samples so far, a float32 scalar; NaN if none had one, or if values were bad."""
+        if self._high is None:
+            return ops.convert_to_tensor(float("nan"), "float32")
         rows = self._high + self._low
         if self.per == "image":
             scores, seen = _divide(rows[0], rows[1], 0.0), rows[1] != 0
@@ -200,6 +245,8 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
             scores, defined = self._score(Counts(rows[0], rows[1], rows[2], rows[3]))
             seen = ops.logical_and(defined != 0, ops.sum(rows, axis=0) != 0)
         seen = ops.cast(seen, "float32")
+        if self.class_weights is not None:
+            seen = seen * ops.convert_to_tensor(self.class_weights, "float32")
         return _divide(ops.sum(scores * seen), ops.sum(seen), float("nan"))
 
     def _score(self, counts: Counts) -> tuple[Any, Any]:
@@ -212,7 +259,7 @@ class ConfusionMetric(keras.metrics.Metric, ABC):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data that JSON can hold."""
-        names = ("per", "threshold", "empty", "classes", "class_id", "from_logits")
+        names = ("per", "threshold", "empty", "classes", "class_id", "from_logits", "class_weights", "ignore")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

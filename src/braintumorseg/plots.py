@@ -24,7 +24,7 @@ def overlay(study: Study, segmentation: Segmentation, *, max_slices: int = 12) -
 
     Args:
         study: The study, on the grid ``(slices, height, width)``; its mask, if it has one, is drawn as the truth.
-        segmentation: What was found in it, on the same grid.
+        segmentation: What was found in it, on the same grid; several classes are outlined each in its own colour.
         max_slices: How many slices to show at most.
 
     Returns:
@@ -43,26 +43,28 @@ def overlay(study: Study, segmentation: Segmentation, *, max_slices: int = 12) -
         msg = wrong("segmentation", f"on the study's grid {study.shape}", f"one of shape {segmentation.shape}")
         raise ValueError(msg)
     chosen = _choose_slices(segmentation.mask if study.mask is None else segmentation.mask | study.mask, max_slices)
-    image = study.sequence("flair" if "flair" in study.sequences else study.sequences[0])
+    sequence = "flair" if "flair" in study.sequences else study.sequences[0]
+    image = study.sequence(sequence)
     window = find_window(image)
     _, row_mm, column_mm = study.spacing or (1.0, 1.0, 1.0)
-    masks = (
-        [(segmentation.mask, FOUND_COLOUR)]
-        if study.mask is None
-        else [(study.mask, TRUTH_COLOUR), (segmentation.mask, FOUND_COLOUR)]
-    )
+    truth = {} if study.mask is None else {"truth": (study.mask, TRUTH_COLOUR)}
+    found = {"found": (segmentation.mask, FOUND_COLOUR)}
+    if len(segmentation.classes) > 1:
+        found = {each.name: (segmentation.labels == each.value, each.color) for each in segmentation.classes}
+    outlines = {**truth, **found}
     panels = [
         Panel(
             image[index],
             window,
-            [(mask[index], colour) for mask, colour in masks],
+            [(mask[index], colour) for mask, colour in outlines.values()],
             title=f"slice {index + 1}",
             aspect=row_mm / column_mm,
         )
         for index in chosen
     ]
-    key = {"found": FOUND_COLOUR} | ({} if study.mask is None else {"truth": TRUTH_COLOUR})
-    return montage(panels, key=key, title=f"{study.name}: tumour on FLAIR ({_RESEARCH_ONLY})")
+    key = {name: colour for name, (_, colour) in {**found, **truth}.items()}
+    shown = "FLAIR" if sequence == "flair" else sequence
+    return montage(panels, key=key, title=f"{study.name}: tumour on {shown} ({_RESEARCH_ONLY})")
 
 
 def save_overlay(

@@ -69,12 +69,13 @@ def smooth_field(control: Any, height: int, width: int) -> Any:
 def sample(signal: Any, masks: Any, rows: Any, columns: Any) -> tuple[Any, Any]:
     """Resample images and masks at the same places, both by bilinear interpolation.
 
-    A pixel of the new mask is 1 where the interpolated mask is at least 0.5. Outside of the image both are
-    0.
+    A pixel of the new mask is 1 where the interpolated mask is at least 0.5; of several classes, it belongs to the one, or to
+    the background, that has most of it. Outside of the image both are 0.
 
     Args:
         signal: Float32 ``(batch, height, width, channels)``; counted from the floor, so that 0 is air.
-        masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1.
+        masks: ``(batch, height, width, classes)`` of classes that exclude each other, without the background, or
+            ``(batch, height, width)``; 0 and 1.
         rows: ``(batch, height, width)``: row of the input for each pixel of the output, in pixels.
         columns: ``(batch, height, width)``: the same for the column.
 
@@ -82,7 +83,8 @@ def sample(signal: Any, masks: Any, rows: Any, columns: Any) -> tuple[Any, Any]:
         Signal and masks in the shapes and dtypes that they came in.
     """
     _, height, width, channels = signal.shape
-    cover = ops.reshape(ops.cast(masks, "float32"), (-1, height, width, 1))
+    classes = masks.shape[3] if len(masks.shape) == 4 else 1
+    cover = ops.reshape(ops.cast(masks, "float32"), (-1, height, width, classes))
     # A border of zeros stands for all that lies outside: coordinates beyond it are brought back onto it. After the last
     # row and column it is two pixels wide, so that coordinates on its first one have a neighbour too.
     layers = ops.pad(ops.concatenate([signal, cover], axis=-1), ((0, 0), (1, 2), (1, 2), (0, 0)))
@@ -90,18 +92,25 @@ def sample(signal: Any, masks: Any, rows: Any, columns: Any) -> tuple[Any, Any]:
     columns = ops.clip(columns + 1, 0.0, width + 1.0)
     top, left = ops.floor(rows), ops.floor(columns)
     # Tiled over the channels, because broadcasting along a last axis of four costs more than a copy.
-    down, right = (ops.tile(part[..., None], (1, 1, 1, channels + 1)) for part in (rows - top, columns - left))
+    down, right = (ops.tile(part[..., None], (1, 1, 1, channels + classes)) for part in (rows - top, columns - left))
     stride = width + 3
     start = ops.arange(ops.shape(signal)[0], dtype="int32")[:, None, None] * ((height + 3) * stride)
     index = start + ops.cast(top, "int32") * stride + ops.cast(left, "int32")
-    flat = ops.reshape(layers, (-1, channels + 1))
+    flat = ops.reshape(layers, (-1, channels + classes))
     corners = (ops.take(flat, index + step, axis=0) for step in (0, 1, stride, stride + 1))
     upper_left, upper_right, lower_left, lower_right = corners
     upper = upper_left + right * (upper_right - upper_left)
     lower = lower_left + right * (lower_right - lower_left)
     moved = upper + down * (lower - upper)
-    cover = moved[..., channels] >= 0.5
+    cover = moved[..., channels] >= 0.5 if classes == 1 else _largest_share(moved[..., channels:])
     return moved[..., :channels], ops.cast(ops.reshape(cover, ops.shape(masks)), masks.dtype)
+
+
+def _largest_share(shares: Any) -> Any:
+    """Return where each class has the largest share of a pixel, larger than that of the background too."""
+    background = 1 - ops.sum(shares, axis=-1, keepdims=True)
+    winner = ops.argmax(ops.concatenate([background, shares], axis=-1), axis=-1)
+    return ops.equal(winner[..., None], ops.arange(1, shares.shape[-1] + 1, dtype=winner.dtype))
 
 
 def _spline_basis(length: int, points: int) -> Any:

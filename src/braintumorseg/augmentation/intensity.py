@@ -118,11 +118,14 @@ def fade_lesion(signal: Any, masks: Any, factor: Any) -> Any:
 
     Args:
         signal: ``(batch, height, width, channels)``.
-        masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1.
+        masks: ``(batch, height, width, classes)`` or ``(batch, height, width)``, 0 and 1.
         factor: ``(batch, channels)``: below 1 fades the tumour towards the brain around it, above 1 lifts it off.
     """
     _, height, width, _ = signal.shape
-    cover = ops.reshape(ops.cast(masks, "float32"), (-1, height, width, 1))
+    cover = ops.cast(masks, "float32")
+    if len(masks.shape) == 4 and masks.shape[3] != 1:
+        cover = ops.max(cover, axis=-1)
+    cover = ops.reshape(cover, (-1, height, width, 1))
     soft = blur(cover, ops.ones_like(cover[:, 0, 0, 0]))
     # Neither air nor dark liquor is brain, and bright scalp weighs as much as brain does.
     brain = ops.cast(signal > _BRAIN[0], "float32") * ops.cast(soft < 1e-3, "float32")

@@ -178,7 +178,8 @@ class Augmentation(keras.layers.Layer):
 
         Args:
             images: Floating point ``(batch, height, width, channels)``; height, width and channels known before the call.
-            masks: ``(batch, height, width, 1)`` or ``(batch, height, width)``, 0 and 1, any dtype.
+            masks: ``(batch, height, width, classes)`` of classes that exclude each other, without the background, or
+                ``(batch, height, width)``; 0 and 1, any dtype.
             step: Number of the batch since training began, over all epochs: an integer from 0, or a scalar tensor. The
                 same number gives the same changes.
 
@@ -314,8 +315,8 @@ class Augmentation(keras.layers.Layer):
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(images.dtype)):
             msg = wrong("images", "normalised floating point numbers", f"dtype {images.dtype}")
             raise ValueError(msg)
-        if mask_shape[1:] not in (shape[1:3], (*shape[1:3], 1)):
-            allowed = f"(batch, {shape[1]}, {shape[2]}) with or without a last axis of 1"
+        if mask_shape[1:3] != shape[1:3] or len(mask_shape) > 4 or mask_shape[3:] == (None,):
+            allowed = f"(batch, {shape[1]}, {shape[2]}) with or without a last axis of classes"
             msg = wrong("masks", allowed, f"shape {mask_shape}")
             raise ValueError(msg)
         if not hasattr(step, "dtype"):

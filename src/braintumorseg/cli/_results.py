@@ -33,6 +33,14 @@ class Row:
         """Measure what the table says of a study, with the Dice if ``truth`` is asked for."""
         volume = segmentation.volume_ml
         size = f"{segmentation.voxels} voxels" if volume is None else f"{volume:.1f} mL"
+        if len(segmentation.classes) > 1:
+            parts = segmentation.class_ml or {
+                each.name: int((segmentation.labels == each.value).sum()) for each in segmentation.classes
+            }
+            size += "".join(
+                f"\n{name} {value:.1f}" if segmentation.class_ml else f"\n{name} {value}"
+                for name, value in parts.items()
+            )
         dice, notes = None, segmentation.notes
         if truth and study.mask is not None:
             dice = bts.dice(study.mask, segmentation.mask)

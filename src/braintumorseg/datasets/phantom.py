@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,25 +11,27 @@ from scipy import ndimage
 from scipy.special import expit
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
-from braintumorseg.study import SEQUENCES, Geometry, Study
+from braintumorseg.study import KNOWN, SEQUENCES, TUMOR, Classes, Geometry, Study, TumorClass, as_classes
 
 Field = NDArray[np.float32]
 
 _FIELD_OF_VIEW = (132.0, 240.0)  # mm: from the skull base to the vertex, and across a slice
 _THICKNESS = 5.5  # mm: of a slice that stands alone; several slices fill the field of view
 
-# Mean intensity of each tissue, 0 to 255, in (t1, flair, t1ce), as the LGG dataset's images show them.
+# Mean intensity of each tissue, 0 to 255, in the order of ``KNOWN``: T1, FLAIR and T1 with contrast as the LGG dataset's images
+# show them, T2 as textbooks do.
 _INTENSITY = {
-    "scalp": (155, 125, 160),
-    "bone": (14, 10, 16),
-    "csf": (24, 11, 26),
-    "grey": (58, 64, 64),
-    "white": (78, 52, 84),
-    "muscle": (62, 42, 78),
-    "eye": (30, 14, 34),
-    "tumour": (54, 92, 58),
-    "core": (38, 62, 40),
+    "scalp": (155, 125, 160, 120),
+    "bone": (14, 10, 16, 12),
+    "csf": (24, 11, 26, 190),
+    "grey": (58, 64, 64, 92),
+    "white": (78, 52, 84, 68),
+    "muscle": (62, 42, 78, 48),
+    "eye": (30, 14, 34, 180),
+    "tumour": (54, 92, 58, 140),
+    "core": (38, 62, 40, 165),
 }
+_ENHANCING = 165  # of the rim, in T1 with contrast
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def make_study(
     noise: float = 1.0,
     bias: float = 0.15,
     sequences: Sequence[str] = SEQUENCES,
+    classes: Sequence[str | TumorClass] | Mapping[str, int] | None = None,
 ) -> Study:
     """Make a synthetic study of a head with FLAIR-bright tumours and their true mask.
 
@@ -64,7 +67,9 @@ def make_study(
         tumours: How many tumours there are, 0 to 5.
         noise: Standard deviation of the noise in each of the two channels of the receiver, on the scale of 0 to 255; 0 to 255.
         bias: Strength of the receiver's bias field: the standard deviation of its logarithm, 0 to 1.
-        sequences: Which sequences the study has, out of ``"t1"``, ``"flair"``, ``"t1ce"``.
+        sequences: Which sequences the study has, out of ``"t1"``, ``"flair"``, ``"t1ce"``, ``"t2"``.
+        classes: Three classes for necrotic core, oedema and enhancing rim, in this order, such as ``study.BRATS``: each tumour
+            then has all three, and the study has a label map. ``None`` for a mask alone.
 
     Returns:
         A study with mask and geometry; intensities 0 to 255, float32.
@@ -84,21 +89,47 @@ def make_study(
     check_range("noise", noise, 0, 255)
     check_range("bias", bias, 0, 1)
     _check_sequences(sequences)
+    known = TUMOR if classes is None else as_classes(classes)
+    if classes is not None and len(known) != 3:
+        msg = wrong("classes", "three, for necrotic core, oedema and enhancing rim", f"{len(known)}")
+        raise ValueError(msg)
     random = np.random.default_rng(seed)
     grid = _make_grid(shape)
 
     depth = _head_depth(grid, random)
     tissues = _make_tissues(grid, depth, random)
-    membership, core, enhances = _make_tumours(grid, depth, tissues["csf"], tumours, random)
+    membership, core, enhances = _make_tumours(grid, depth, tissues["csf"], tumours, random, whole=classes is not None)
     gain = np.exp(bias * _smooth_noise(random, shape, (3, 4, 4)))
     texture = _smooth_noise(random, shape, (12, 40, 40))
 
     volume = np.empty((*shape, len(sequences)), np.float32)
     for channel, name in enumerate(sequences):
-        volume[..., channel] = _render(SEQUENCES.index(name), tissues, membership, core, enhances, texture)
+        volume[..., channel] = _render(KNOWN.index(name), tissues, membership, core, enhances, texture)
         volume[..., channel] *= gain
         volume[..., channel] = _scan(volume[..., channel], noise, random)
-    return Study(volume, tuple(sequences), membership > 0.5, name=f"phantom-{seed}", geometry=_make_geometry(shape))
+    mask = membership > 0.5
+    return Study(
+        volume,
+        tuple(sequences),
+        mask,
+        name=f"phantom-{seed}",
+        geometry=_make_geometry(shape),
+        labels=None if classes is None else _label(mask, core, known),
+        classes=known,
+    )
+
+
+def _label(mask: NDArray[np.bool_], core: Field, classes: Classes) -> NDArray[np.uint8]:
+    """Return a label map: the core, what enhances around it, and the rest of the tumour."""
+    necrosis, edema, enhancing = (each.value for each in classes)
+    labels = mask * np.uint8(edema)
+    labels[mask & (_rim(core) > 0.5)] = enhancing
+    labels[mask & (core > 0.5) & (_rim(core) <= 0.5)] = necrosis
+    return labels
+
+
+def _rim(core: Field) -> Field:
+    return 4 * core * (1 - core)
 
 
 def _check_shape(shape: object) -> None:
@@ -111,8 +142,8 @@ def _check_shape(shape: object) -> None:
 
 def _check_sequences(sequences: Sequence[str]) -> None:
     names = set(sequences)
-    if isinstance(sequences, str) or not names or len(names) != len(sequences) or names - set(SEQUENCES):
-        msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", sequences)
+    if isinstance(sequences, str) or not names or len(names) != len(sequences) or names - set(KNOWN):
+        msg = wrong("sequences", f"distinct names out of {', '.join(KNOWN)}", sequences)
         raise ValueError(msg)
 
 
@@ -223,9 +254,12 @@ def _make_tissues(grid: _Grid, depth: Field, random: np.random.Generator) -> dic
 
 
 def _make_tumours(
-    grid: _Grid, depth: Field, fluid: Field, count: int, random: np.random.Generator
+    grid: _Grid, depth: Field, fluid: Field, count: int, random: np.random.Generator, *, whole: bool
 ) -> tuple[Field, Field, bool]:
-    """Return the share of each voxel that is tumour, the share that is its dark core, and whether its rim enhances."""
+    """Return the share of each voxel that is tumour, the share that is its dark core, and whether its rim enhances.
+
+    With ``whole``, every tumour has a core, and its rim enhances.
+    """
     membership, core = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
     enhances = bool(random.random() < 0.4)
     side = random.choice((-1, 1))
@@ -251,7 +285,8 @@ def _make_tumours(
         inside = _ellipsoid(grid, centre, tuple(0.45 * each for each in radii))  # type: ignore[arg-type]
         core = np.maximum(core, expit(inside / 0.08) * share)
         side = -side
-    return membership, core * np.float32(random.random() < 0.5), enhances
+    has_core = bool(random.random() < 0.5)
+    return membership, core * np.float32(has_core or whole), enhances or whole
 
 
 def _render(
@@ -264,9 +299,8 @@ def _render(
     image *= 1 + 0.04 * texture
     image += membership * (_INTENSITY["tumour"][channel] * (1 + 0.10 * texture) - image)
     image += core * (_INTENSITY["core"][channel] - image)
-    if enhances and SEQUENCES[channel] == "t1ce":
-        rim = 4 * core * (1 - core)
-        image += rim * (165 - image)
+    if enhances and KNOWN[channel] == "t1ce":
+        image += _rim(core) * (_ENHANCING - image)
     return image
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple, cast
 
@@ -14,7 +14,7 @@ from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.evaluation.table import NOT_GIVEN, Evaluation
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
-from braintumorseg.measures import measure
+from braintumorseg.measures import dice, measure
 from braintumorseg.runtimes.choice import Engine, Precision
 from braintumorseg.study import SEQUENCES, Segmentation, Study
 
@@ -35,7 +35,8 @@ def evaluate(
     Args:
         segmenter: The segmenter.
         studies: ``Study`` objects, or paths that ``read_study`` takes; they are read one after the other, so that one is
-            in memory at a time. Each has a mask. A sequence counts as missing where the ``Study`` does not list it.
+            in memory at a time. Each has a mask; with label maps of the segmenter's classes, the table has a column
+            ``dice of <class>`` for each. A sequence counts as missing where the ``Study`` does not list it.
         institutions: Where each patient was imaged, by the study's name, if known.
         tta: Whether to predict each slice as its mirror image too; see :meth:`Segmenter.predict`.
         engine: The runtime of the network; see :meth:`Segmenter.predict`.
@@ -55,10 +56,10 @@ def evaluate(
     """
 
     def predict(item: Study | str | PathLike[str]) -> _Measured:
-        study = item if isinstance(item, Study) else read_study(item)
+        study = item if isinstance(item, Study) else read_study(item, reference=segmenter.preprocessing.fill_from)
         truth = _truth(study, study.name if isinstance(item, Study) else item)  # before the time of a prediction
         found = segmenter.predict(study, tta=tta, engine=engine, precision=precision)
-        return _measure(study, truth, found)
+        return _measure(study, truth, found, segmenter.preprocessing.sequences)
 
     return _collect(map(predict, studies), segmenter.name, institutions, tta=tta)
 
@@ -111,15 +112,18 @@ def _truth(study: Study, called: object) -> NDArray[np.bool_]:
     return study.mask
 
 
-def _measure(study: Study, truth: NDArray[np.bool_], segmentation: Segmentation) -> _Measured:
+def _measure(
+    study: Study, truth: NDArray[np.bool_], segmentation: Segmentation, sequences: Sequence[str] = SEQUENCES
+) -> _Measured:
     found = segmentation.mask
-    missing = [sequence for sequence in SEQUENCES if sequence not in study.sequences]
+    missing = [sequence for sequence in sequences if sequence not in study.sequences]
     measures = measure(truth, found, study.steps).to_dict()
     row = {
         "name": study.name,
         "missing_sequences": ", ".join(missing) or "none",
         "slices": len(truth),
         **measures,
+        **_class_dice(study, segmentation),
     }
     counts = {
         key: np.count_nonzero(mask, axis=(1, 2))
@@ -127,6 +131,19 @@ def _measure(study: Study, truth: NDArray[np.bool_], segmentation: Segmentation)
     }
     slices = pd.DataFrame({"name": study.name, "slice": np.arange(len(truth)), **counts})
     return _Measured(row, slices, segmentation.precision)
+
+
+def _class_dice(study: Study, segmentation: Segmentation) -> dict[str, float]:
+    """Return the Dice of each class, of several whose truth is known; of nested ones, that of their regions."""
+    known = {each.value for each in segmentation.classes}
+    if len(known) == 1 or study.labels is None or not set(np.unique(study.labels).tolist()) - {0} <= known:
+        return {}
+    found = {}
+    for place, each in enumerate(segmentation.classes):
+        region = segmentation.classes[place:] if segmentation.nested else (each,)
+        values = [one.value for one in region]
+        found[f"dice of {each.name}"] = dice(np.isin(study.labels, values), np.isin(segmentation.labels, values))
+    return found
 
 
 def _collect(results: Iterable[_Measured], name: str, institutions: Institutions | None, *, tta: bool) -> Evaluation:

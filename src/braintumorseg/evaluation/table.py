@@ -84,6 +84,11 @@ class Evaluation:
             raise ValueError(msg)
 
     @property
+    def overlaps(self) -> tuple[str, ...]:
+        """Columns of shares, 0 to 1, more is better: what can be summarised."""
+        return (*OVERLAPS, *(name for name in map(str, self.table) if name.startswith("dice of ")))
+
+    @property
     def label(self) -> str:
         """The segmenter's name with the settings of the prediction, such as ``"unet-lgg (int8)"``."""
         settings = describe_settings(self.tta, self.precision)
@@ -93,14 +98,15 @@ class Evaluation:
         """Summarise one measure over the patients.
 
         Args:
-            measure: A column that is a share: dice, iou, precision, recall, lesion_sensitivity, lesion_precision, lesion_f1.
+            measure: A column that is a share: dice, iou, precision, recall, lesion_sensitivity, lesion_precision, lesion_f1,
+                or ``dice of <class>``.
             resamples: Draws of patients for the interval.
             seed: Of the draws.
 
         Raises:
             ValueError: If there is no such measure.
         """
-        check_in("measure", measure, OVERLAPS)
+        check_in("measure", measure, self.overlaps)
         return summarise(measure, self.table[measure], resamples, seed)
 
     def by(self, column: str, measure: str = "dice", *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
@@ -120,7 +126,7 @@ class Evaluation:
             ValueError: If there is no such column or measure, or sizes are partly in mL and partly in voxels.
         """
         check_in("column", column, GROUPS)
-        check_in("measure", measure, OVERLAPS)
+        check_in("measure", measure, self.overlaps)
         groups = self._sizes() if column == "tumour_size" else self.table[column]
         rows = {
             group: vars(summarise(measure, values, resamples, seed))
@@ -213,7 +219,7 @@ class Evaluation:
         for key, row in self.conventions().iterrows():
             mark = "; the headline" if key == HEADLINE else ""
             lines.append(f"  {row['dice']:.3f} ({row['low']:.3f} to {row['high']:.3f}): {row['counted']}{mark}")
-        lines.append(str(self.summary()))
+        lines.extend(str(self.summary(name)) for name in self.overlaps if name == "dice" or name not in OVERLAPS)
         for column, frame in self._groups().items():
             groups = (f"{group} {row['mean']:.3f} (n = {row['patients']:.0f})" for group, row in frame.iterrows())
             lines.append(f"Mean Dice by {column.replace('_', ' ')}: {', '.join(groups)}")

@@ -11,7 +11,7 @@ from scipy import ndimage
 from braintumorseg._core.checks import wrong
 from braintumorseg._core.steps import SpacingLike, as_steps, in_plane, lengths_of, size_of
 from braintumorseg.findings.quality import assess_quality
-from braintumorseg.findings.records import Box, Findings, Hemisphere, Place, Region
+from braintumorseg.findings.records import Box, ClassSize, Findings, Hemisphere, Place, Region
 from braintumorseg.measures import Diameters, in_plane_diameters
 from braintumorseg.preprocessing.foreground import find_foreground
 from braintumorseg.study import Geometry, Segmentation, Study
@@ -71,7 +71,14 @@ def measure_findings(study: Study, segmentation: Segmentation) -> Findings:
         hemisphere_from=None if left is None else "display" if geometry is None else "world",
         quality=assess_quality(study, segmentation),
         notes=segmentation.notes,
+        classes=_class_sizes(segmentation) if len(segmentation.classes) > 1 else (),
     )
+
+
+def _class_sizes(segmentation: Segmentation) -> tuple[ClassSize, ...]:
+    counts = np.bincount(segmentation.labels.ravel(), minlength=256)
+    volumes = segmentation.class_ml or {}
+    return tuple(ClassSize(each.name, int(counts[each.value]), volumes.get(each.name)) for each in segmentation.classes)
 
 
 def _measure_region(

@@ -40,6 +40,21 @@ class Region:
 
 
 @dataclass(frozen=True)
+class ClassSize:
+    """How much of one class was found.
+
+    Attributes:
+        name: The class's name.
+        voxels: Number of its voxels.
+        volume_ml: Volume in millilitres; ``None`` where the spacing is unknown.
+    """
+
+    name: str
+    voxels: int
+    volume_ml: float | None
+
+
+@dataclass(frozen=True)
 class Findings:
     """What was found in one study.
 
@@ -58,6 +73,8 @@ class Findings:
             the image's left was taken for the patient's right, as radiologists look at it and as in the LGG dataset.
         quality: How far to trust it.
         notes: What a reader must know of how it was made.
+        classes: How much of each class was found; empty if there is one class. Of nested classes, what lies within the next one
+            counts there alone.
     """
 
     name: str
@@ -73,6 +90,7 @@ class Findings:
     hemisphere_from: Literal["world", "display"] | None
     quality: Quality
     notes: tuple[str, ...] = ()
+    classes: tuple[ClassSize, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data that JSON can hold; slices, rows and columns are counted from 0."""
@@ -90,6 +108,8 @@ class Findings:
             "name": self.name,
             "voxels": whole.voxels if whole else 0,
             "volume_ml": whole.volume_ml if whole else (None if self.spacing is None else 0.0),
+            **{f"voxels of {each.name}": each.voxels for each in self.classes},
+            **{f"volume_ml of {each.name}": each.volume_ml for each in self.classes},
             "slices": whole.slices if whole else 0,
             "lesions": len(self.lesions),
             **dict(zip(("centroid_x_mm", "centroid_y_mm", "centroid_z_mm"), centroid, strict=True)),

@@ -68,7 +68,10 @@ def write_findings(
         whole = [
             name for name in map(str, table) if name.endswith("_number")
         ]  # whole numbers, also where one is missing
-        return write_table(table.astype(dict.fromkeys(whole, "Int64")), path, overwrite=overwrite, decimals=_DECIMALS)
+        decimals = _DECIMALS | {
+            name: _DECIMALS["volume_ml"] for name in map(str, table) if name.startswith("volume_ml of ")
+        }
+        return write_table(table.astype(dict.fromkeys(whole, "Int64")), path, overwrite=overwrite, decimals=decimals)
     records = [{"first_index": 0, **round_record(each.to_dict(), _DECIMALS)} for each in many]
     with replacing(path, overwrite=overwrite) as beside:
         record = records[0] if isinstance(findings, Findings) else records

@@ -46,11 +46,14 @@ def to_mask(probabilities: NDArray[np.float32], threshold: float = 0.5, min_voxe
     check_integer("min_voxels", min_voxels, 0)
     mask: NDArray[np.bool_] = probabilities >= threshold
     if min_voxels > 1 and mask.any():
-        mask = _fill_holes(_drop_components(mask, min_voxels), min_voxels)
+        mask = _fill_holes(drop_components(mask, min_voxels), min_voxels)
     return mask
 
 
-def _drop_components(mask: NDArray[np.bool_], min_voxels: int) -> NDArray[np.bool_]:
+def drop_components(mask: NDArray[np.bool_], min_voxels: int) -> NDArray[np.bool_]:
+    """Return a mask without its components of fewer voxels (26 neighbours); the same one where nothing is that small."""
+    if min_voxels <= 1 or not mask.any():
+        return mask
     components, _ = _ndimage.label(mask, np.ones((3, 3, 3)))
     sizes = np.bincount(components.ravel())
     sizes[0] = 0

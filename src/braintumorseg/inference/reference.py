@@ -42,7 +42,8 @@ def measure_reference(segmenter: Segmenter, studies: Iterable[Study | str | Path
     for each in studies:
         study = as_study(each)
         prepared = prediction.prepare(study)
-        images, probabilities = prepared.images, prediction.compute(prepared).images[..., 0]
+        images = prepared.images
+        probabilities = prediction.labelling.tumor(prediction.compute(prepared).images)
         row = gather_evidence(images, preprocessing.sequences, probabilities, segmenter.threshold)
         if study.mask is not None:
             drawn = preprocessing.apply_mask(study.mask, prepared.placement)

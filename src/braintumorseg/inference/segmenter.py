@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ from braintumorseg._core.choices import ExportFormat
 from braintumorseg._core.files import check_free
 from braintumorseg._core.optional import lazy
 from braintumorseg.findings.reference import Reference
+from braintumorseg.inference.labelling import Labelling
 from braintumorseg.inference.sources import as_study
 from braintumorseg.inference.stages import Prediction
 from braintumorseg.preprocessing.transform import Preprocessing
@@ -24,8 +25,8 @@ from braintumorseg.presets.card import Card
 from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from braintumorseg.presets.writer import write_preset
 from braintumorseg.runtimes.choice import PRECISIONS, Choice, Engine, Precision, Runtimes
-from braintumorseg.runtimes.network import Network, fingerprint_of, weights_of
-from braintumorseg.study import Segmentation, Study
+from braintumorseg.runtimes.network import Network, fingerprint_of, output_of, weights_of
+from braintumorseg.study import TUMOR, Classes, Segmentation, Study, TumorClass, as_classes
 
 if TYPE_CHECKING:
     import keras
@@ -42,8 +43,8 @@ class Segmenter:
 
     Args:
         model: A ``keras.Model`` from images ``(batch, height, width, sequences)`` to probabilities
-            ``(batch, height, width, 1)``, or a function that builds it, called at the first need; a ``Network``, which is
-            one, is run by other engines without being built.
+            ``(batch, height, width, channels)``, or a function that builds it, called at the first need; a ``Network``, which
+            is one, is run by other engines without being built.
         preprocessing: The preprocessing that the model was trained with.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
@@ -54,6 +55,11 @@ class Segmenter:
             the same preprocessing.
         reference: What predictions are judged by, see ``measure_reference``; ``None`` where nobody measured the studies that
             trained the model.
+        classes: The classes that the model tells apart, in any form that ``as_classes`` takes; the background is not counted.
+            If not given, they are numbered from the model's output.
+        nested: Whether the output channels are regions that lie within each other, from the whole tumour inwards, each with a
+            probability of its own (sigmoid). Else classes exclude each other, and the first channel is the background
+            (softmax). It follows from the model's last layer if not given.
 
     Raises:
         ValueError: If an argument is not as stated.
@@ -78,6 +84,8 @@ class Segmenter:
         precision: Precision = "float32",
         slice_classifier: SliceClassifier | None = None,
         reference: Reference | None = None,
+        classes: int | Sequence[str | TumorClass] | Mapping[str, int] | None = None,
+        nested: bool | None = None,
     ) -> None:
         check_in("precision", precision, PRECISIONS)
         check_range("threshold", threshold, 0, 1, low_open=True)
@@ -98,6 +106,8 @@ class Segmenter:
         self.precision = precision
         self.slice_classifier = slice_classifier
         self.reference = reference
+        self._classes = None if classes is None else as_classes(classes)
+        self._nested = nested
         self._latest: Network | None = model if isinstance(model, Network) else None
         self._runtimes = Runtimes()
 
@@ -106,6 +116,27 @@ class Segmenter:
         """The ``keras.Model``, built at the first touch."""
         # A keras.Model can be called too; only it has layers, and asking so needs no import of Keras.
         return self._model if hasattr(self._model, "layers") else self._model()
+
+    @cached_property
+    def labelling(self) -> Labelling:
+        """The meaning of the model's output channels."""
+        classes, nested = self._classes, self._nested
+        if classes is not None and (len(classes) == 1 or nested is not None):
+            return Labelling(classes, bool(nested) and len(classes) > 1)
+        if isinstance(self._model, Network) and self._model.graph is not None:
+            channels, function = self._model.classes, self._model.graph.function
+        else:
+            channels, function = output_of(self.model)
+        if nested is None:
+            nested = channels > 1 and function != "softmax"
+        if classes is None:
+            classes = as_classes(max(channels - (not nested and channels > 1), 1))
+        return Labelling(classes, nested)
+
+    @property
+    def classes(self) -> Classes:
+        """The classes that the model tells apart."""
+        return self.labelling.classes
 
     def predict(
         self,
@@ -138,20 +169,21 @@ class Segmenter:
                 which CPUs are about twice as fast or more; ``segmenter.precision`` if not given (Keras has float32 alone).
 
         Returns:
-            Mask and probabilities ``(slices, height, width)`` on the study's own grid, with notes on what was missing and on
+            Mask and probabilities ``(slices, height, width)`` on the study's own grid, the label map and the probabilities of
+            each class where the model tells several apart, with notes on what was missing and on
             reasons to doubt them (``doubts``), and the engine and the precision that made them.
 
         Raises:
             DataError: If the path can't be read as a study, or the study lacks the FLAIR.
-            ValueError: If an array has another shape, may be in nibabel's order, or holds NaN or infinite values; if the model
-                has several classes; if the engine can't run the model, or not in this precision.
+            ValueError: If an array has another shape, may be in nibabel's order, or holds NaN or infinite values; if the
+                model's output is not that of its classes; if the engine can't run the model, or not in this precision.
             ImportError: If the engine is not installed.
             RuntimeError: If the engine was loaded before this process was forked; spawned processes have no such limit.
         """
         prediction = self.prediction(
             tta=tta, uncertainty=uncertainty, batch_size=batch_size, engine=engine, precision=precision
         )
-        study = as_study(study, sequence=sequence)
+        study = as_study(study, sequence=sequence, references=self.preprocessing.fill_from)
         prepared = prediction.prepare(study)
         return prediction.finish(study, prepared, prediction.compute(prepared))
 
@@ -176,6 +208,7 @@ class Segmenter:
             uncertainty=uncertainty,
             batch_size=batch_size,
             reference=self.reference,
+            labelling=self.labelling,
         )
 
     def fingerprint(self) -> str:
@@ -192,6 +225,8 @@ class Segmenter:
             architecture, weights, quantization = _architecture.configuration_of(self.model), weights_of(self.model), {}
         settings = [self.preprocessing.get_config(), self.threshold, self.min_voxels, self.precision, architecture]
         settings.append(None if self.reference is None else self.reference.get_config())
+        if self.classes != TUMOR:
+            settings.append([self.labelling.nested, *(each.get_config() for each in self.classes)])
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for arrays in (weights, quantization):
             digest.update(fingerprint_of(arrays).encode())
@@ -217,7 +252,9 @@ class Segmenter:
             network = self.network()
         except ValueError:  # a model of other layers
             network = None
-        return self._runtimes.choose(network, lambda: self.model, engine, precision, self.precision)
+        return self._runtimes.choose(
+            network, lambda: self.model, engine, precision, self.precision, self.labelling.check
+        )
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write all that the segmenter is as a preset, which ``load_pretrained(folder)`` reads.
@@ -258,6 +295,8 @@ class Segmenter:
             card=self.card or Card(),
             quantization=network.quantization if self.precision == "int8" else None,
             reference=self.reference,
+            classes=self.classes,
+            nested=self.labelling.nested,
         )
         return folder
 
@@ -310,6 +349,8 @@ class Segmenter:
                 "preprocessing": self.preprocessing.get_config(),
                 "threshold": self.threshold,
                 "min_voxels": self.min_voxels,
+                "classes": [each.get_config() for each in self.classes],
+                "nested": self.labelling.nested,
                 "licence": (self.card or Card()).stated("licence"),
             },
             overwrite=overwrite,

@@ -108,16 +108,19 @@ class SliceClassifier:
         digest.update(fingerprint_of(weights_of(self.model)).encode())
         return digest.hexdigest()
 
-    def screen(self, run: Callable[[Images, int], Images], images: Images, batch_size: int) -> Images:
+    def screen(
+        self, run: Callable[[Images, int], Images], images: Images, batch_size: int, channels: int = 1
+    ) -> Images:
         """Run a network on the images in which there is tumour by this classifier; the output for the others is 0.
 
         Args:
-            run: From images and a batch size to probabilities ``(slices, size, size, 1)``.
+            run: From images and a batch size to probabilities ``(slices, size, size, channels)``.
             images: Float32 array ``(slices, size, size, sequences)``.
             batch_size: How many images go through a model at once.
+            channels: Number of the network's output channels.
         """
         suspect = self.run(images, batch_size) >= self.threshold
-        output = np.zeros((*images.shape[:3], 1), np.float32)
+        output = np.zeros((*images.shape[:3], channels), np.float32)
         if suspect.any():
             output[suspect] = run(images[suspect], batch_size)
         return output

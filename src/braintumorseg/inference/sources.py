@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import braintumorseg.io.nifti as nifti
-from braintumorseg._core.checks import check_in, wrong
+from braintumorseg._core.checks import wrong
 from braintumorseg.io import read_study
-from braintumorseg.study import SEQUENCES, Study
+from braintumorseg.study import SEQUENCES, Study, check_sequences
 
 if TYPE_CHECKING:
     from nibabel.spatialimages import SpatialImage
@@ -20,7 +21,10 @@ _STACK = f"(slices, height, width, {len(SEQUENCES)})"
 
 
 def as_study(
-    source: Study | str | PathLike[str] | SpatialImage | NDArray[Any], *, sequence: str | None = None
+    source: Study | str | PathLike[str] | SpatialImage | NDArray[Any],
+    *,
+    sequence: str | None = None,
+    references: Sequence[str] = ("flair",),
 ) -> Study:
     """Return a study, read it from a path, or make it of an image or an array.
 
@@ -29,6 +33,7 @@ def as_study(
             ``(slices, height, width, 3)`` or ``(height, width, 3)``, whose sequences are ``SEQUENCES``; with ``sequence`` it
             is ``(slices, height, width)`` or ``(height, width)``.
         sequence: The one sequence that an array or an image holds. An image of one is FLAIR if not given.
+        references: The first of these that the study at a path has is the one on whose grid it lies.
 
     Raises:
         DataError: If the path or the image can't be read as a study.
@@ -36,14 +41,14 @@ def as_study(
             ``sequence`` is unknown, or is given with a study or a path.
     """
     if sequence is not None:
-        check_in("sequence", sequence, SEQUENCES)
+        check_sequences("sequence", (sequence,))
         if isinstance(source, (Study, str, PathLike)):
             msg = wrong("sequence", "None for a study or a path, which say what they hold", repr(sequence))
             raise ValueError(msg)
     if isinstance(source, Study):
         return source
     if isinstance(source, (str, PathLike)):
-        return read_study(source)
+        return read_study(source, reference=references)
     if nifti.is_image(source):
         return nifti.study_of_image(source, None if sequence is None else (sequence,))
     array = np.asarray(source)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from braintumorseg.findings.evidence import gather_evidence
 from braintumorseg.findings.judgement import judge
 from braintumorseg.findings.reference import Reference
+from braintumorseg.inference.labelling import Labelling
 from braintumorseg.inference.postprocessing import to_mask
 from braintumorseg.inference.slice_classifier import SliceClassifier
 from braintumorseg.inference.variants import MIRRORED, measure_agreement, measure_spread, run_without_sequences
@@ -26,8 +27,8 @@ class Outputs:
     """What a network gave for a study, on the grid of its input.
 
     Attributes:
-        images: Of the study as it is, ``(slices, size, size, 1)``.
-        variants: Of each variant of the study, by its name.
+        images: Of the study as it is, ``(slices, size, size, channels)``.
+        variants: Probabilities of tumour ``(slices, size, size)`` of each variant of the study, by its name.
     """
 
     images: Array
@@ -48,6 +49,7 @@ class Prediction:
         uncertainty: Whether variants are predicted too.
         batch_size: How many slices go through at once at most.
         reference: What the prediction is judged by, besides what holds for every model.
+        labelling: What the network's output channels mean.
     """
 
     preprocessing: Preprocessing
@@ -59,6 +61,7 @@ class Prediction:
     uncertainty: bool
     batch_size: int
     reference: Reference | None = None
+    labelling: Labelling = field(default_factory=Labelling)
 
     def prepare(self, study: Study) -> Prepared:
         """Turn a study into the network's input."""
@@ -77,16 +80,27 @@ class Prediction:
         mirrored = self._run(images[:, :, ::-1])[:, :, ::-1]
         variants: dict[str, Array] = {}
         if self.uncertainty:
-            fewer = run_without_sequences(self._run, images, self.preprocessing.sequences)
-            variants = {MIRRORED: mirrored[..., 0], **fewer}
+            fewer = run_without_sequences(
+                lambda each: self.labelling.tumor(self._run(each)),
+                images,
+                self.preprocessing.sequences,
+                self.preprocessing.fill_from,
+            )
+            variants = {MIRRORED: self.labelling.tumor(mirrored), **fewer}
         if self.tta:
             output = np.asarray((output + mirrored) / 2, np.float32)
         return Outputs(output, variants)
 
     def finish(self, study: Study, prepared: Prepared, outputs: Outputs) -> Segmentation:
         """Bring the output back to the study's own grid, find the mask, and say what there is to doubt."""
-        probabilities = self._restore(outputs.images[..., 0], prepared)
+        tumour = self.labelling.tumor(outputs.images)
+        probabilities = self._restore(tumour, prepared)
         mask = to_mask(probabilities, self.threshold, self.min_voxels)
+        labels = of_classes = None
+        if len(self.labelling.classes) > 1:
+            channels = np.moveaxis(self.labelling.of_classes(outputs.images), -1, 0)
+            of_classes = np.stack([self._restore(np.ascontiguousarray(each), prepared) for each in channels], axis=-1)
+            labels = self.labelling.to_labels(mask, of_classes, self.threshold)
         spread = agreement = None
         if self.uncertainty:
             variants = {name: self._restore(each, prepared) for name, each in outputs.variants.items()}
@@ -96,7 +110,7 @@ class Prediction:
         sequences, reference = self.preprocessing.sequences, self.reference
         # Where all pieces were too small to be kept, nothing was found.
         threshold = self.threshold if mask.any() else np.inf
-        evidence = gather_evidence(prepared.images, sequences, outputs.images[..., 0], threshold)
+        evidence = gather_evidence(prepared.images, sequences, tumour, threshold)
         if reference is not None:
             evidence |= {"distance": reference.distance(evidence)[0], "shortfall": reference.shortfall(evidence)}
         doubts = judge(evidence, reference)
@@ -114,12 +128,16 @@ class Prediction:
             doubts=doubts,
             engine=self.choice.engine,
             precision=self.choice.precision,
+            labels=labels,  # type: ignore[arg-type]  # it follows from the mask of one class
+            classes=self.labelling.classes,
+            nested=self.labelling.nested,
+            class_probabilities=of_classes,
         )
 
     def _run(self, images: Array) -> Array:
         if self.slice_classifier is None:
             return self.choice.run(images, self.batch_size)
-        return self.slice_classifier.screen(self.choice.run, images, self.batch_size)
+        return self.slice_classifier.screen(self.choice.run, images, self.batch_size, self.labelling.channels)
 
     def _restore(self, probabilities: Array, prepared: Prepared) -> Array:
         return self.preprocessing.restore(probabilities, prepared.placement)

@@ -14,35 +14,38 @@ _measures = lazy("braintumorseg.measures")  # a prediction without variants need
 Images = NDArray[np.float32]
 Run = Callable[[Images], Images]
 
-REFERENCE = "flair"
 MIRRORED = "mirrored"
 """Name of the variant that is the mirror image, left to right."""
 
 
-def run_without_sequences(run: Run, images: Images, channels: Sequence[str]) -> dict[str, Images]:
-    """Predict a prepared study without each sequence but FLAIR, and without all of them.
+def run_without_sequences(
+    run: Run, images: Images, channels: Sequence[str], references: Sequence[str] = ("flair",)
+) -> dict[str, Images]:
+    """Predict a prepared study without each sequence but one, the reference, and without all of them.
 
-    They are filled with the FLAIR as ``Preprocessing`` fills what a study lacks. A sequence that is a copy of the FLAIR
-    already can't be dropped.
+    They are filled with the reference as ``Preprocessing`` fills what a study lacks. A sequence that is a copy of it already
+    can't be dropped.
 
     Args:
-        run: The model: images ``(slices, size, size, channels)`` to probabilities ``(slices, size, size, 1)``.
+        run: The model: images ``(slices, size, size, channels)`` to probabilities of tumour ``(slices, size, size)``.
         images: What ``Preprocessing.apply`` made of the study.
         channels: Name of the sequence in each channel of the images.
+        references: The first of these that is a channel is the reference: ``Preprocessing.fill_from``.
 
     Returns:
         Probabilities ``(slices, size, size)`` of each variant by its name, such as ``"without t1"``.
     """
     outputs: dict[str, Images] = {}
-    if REFERENCE not in channels:
+    reference = next((name for name in references if name in channels), None)
+    if reference is None:
         return outputs
-    flair = images[..., channels.index(REFERENCE)]
-    others = [place for place, _ in enumerate(channels) if not np.array_equal(images[..., place], flair)]
+    filling = images[..., channels.index(reference)]
+    others = [place for place, _ in enumerate(channels) if not np.array_equal(images[..., place], filling)]
     drops = [[place] for place in others] + ([others] if len(others) > 1 else [])
     for drop in drops:
         fewer = images.copy()
-        fewer[..., drop] = flair[..., None]
-        outputs[f"without {' and '.join(channels[place] for place in drop)}"] = run(fewer)[..., 0]
+        fewer[..., drop] = filling[..., None]
+        outputs[f"without {' and '.join(channels[place] for place in drop)}"] = run(fewer)
     return outputs
 
 

@@ -18,9 +18,10 @@ from PIL.PngImagePlugin import PngInfo
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import check_free, replacing
 from braintumorseg._core.marks import TIFF_SOFTWARE, Kind, kind_of, mark
+from braintumorseg.io.grids.combining import label_map
 from braintumorseg.io.names import has_result_name
 from braintumorseg.io.results import is_result, kind_of_mask, shorten
-from braintumorseg.study import SEQUENCES, Segmentation, Study
+from braintumorseg.study import SEQUENCES, Classes, Segmentation, Study
 
 _SUFFIXES = (".tif", ".tiff", ".png")
 _FORMATS = ("TIFF", "PNG")  # what a file may hold; Pillow would open everything it knows, and run Ghostscript for some
@@ -45,7 +46,13 @@ def holds_slices(folder: Path) -> bool:
     return any(path.is_file() and is_slice(path) and not is_result(path) for path in folder.iterdir())
 
 
-def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | None, about: Sequence[str] = ()) -> Study:
+def read_folder(
+    folder: Path,
+    sequences: tuple[str, ...] | None,
+    name: str | None,
+    about: Sequence[str] = (),
+    classes: Classes | None = None,
+) -> Study:
     """Read a folder of numbered slices, with notes of what lies beside them; see ``read_study``."""
     kinds = {path: kind_of(path) for path in sorted(folder.iterdir()) if is_image(path) and path.is_file()}
     slices, missing = _numbered(folder, [path for path in kinds if kinds[path] is None and not has_result_name(path)])
@@ -54,11 +61,12 @@ def read_folder(folder: Path, sequences: tuple[str, ...] | None, name: str | Non
     notes += _found_by_model([path for path in kinds if _is_mask(path) and kinds[path] == "prediction"], slices)
     masks = _match_masks(folder, slices, drawn)
     volume = _stack(slices, [_read_slice(path) for path in slices])
-    mask = _read_mask(masks, [_read_slice(path) for path in masks], volume.shape) if masks else None
-    return _study(folder, volume, mask, sequences, name or folder.name, [path.stem for path in slices], notes)
+    mask = _read_mask(masks, [_read_slice(path) for path in masks], volume.shape, classes) if masks else None
+    names = [path.stem for path in slices]
+    return _study(folder, volume, mask, sequences, name or folder.name, names, notes, classes)
 
 
-def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -> Study:
+def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None, classes: Classes | None = None) -> Study:
     """Read one image, with its mask if that lies beside it; see ``read_study``."""
     if _is_mask(path):
         msg = f"{path}: is a mask; expected the image that it belongs to, {path.stem.removesuffix(_MASK)}{path.suffix}"
@@ -72,9 +80,9 @@ def read_file(path: Path, sequences: tuple[str, ...] | None, name: str | None) -
         notes = _found_by_model([beside], [path])
     elif beside.is_file():
         masks = _read_pages(beside)
-        mask = _read_mask([beside] * len(masks), masks, volume.shape)
+        mask = _read_mask([beside] * len(masks), masks, volume.shape, classes)
     names = [path.stem] if len(pages) == 1 else [f"{path.stem}_{page}" for page in range(1, len(pages) + 1)]
-    return _study(path, volume, mask, sequences, name or path.stem, names, notes)
+    return _study(path, volume, mask, sequences, name or path.stem, names, notes, classes)
 
 
 def write_folder(segmentation: Segmentation, folder: Path, *, overwrite: bool) -> Path:
@@ -95,8 +103,8 @@ def write_folder(segmentation: Segmentation, folder: Path, *, overwrite: bool) -
         with tempfile.TemporaryDirectory(dir=place, prefix=".") as beside:
             complete = Path(beside) / "masks"
             complete.mkdir()
-            for target, mask in zip(targets, segmentation.mask, strict=True):
-                _save(_as_image(mask), complete / target.name, kind_of_mask(segmentation))
+            for target, picture in zip(targets, _pictures(segmentation), strict=True):
+                _save(picture, complete / target.name, kind_of_mask(segmentation))
             if new:
                 complete.rename(folder)
             else:
@@ -110,7 +118,7 @@ def write_folder(segmentation: Segmentation, folder: Path, *, overwrite: bool) -
 
 def write_file(segmentation: Segmentation, path: Path, *, overwrite: bool) -> Path:
     """Write a mask as one image, or as a TIFF of pages; see ``write_segmentation``."""
-    first, *others = [_as_image(mask) for mask in segmentation.mask]
+    first, *others = _pictures(segmentation)
     if others and path.suffix.lower() == ".png":
         msg = f"{path}: PNG holds one slice; expected a folder, .tif or .nii.gz for the {len(others) + 1} of this study"
         raise DataError(msg)
@@ -243,8 +251,13 @@ def _read_slice(path: Path) -> NDArray[Any]:
     return pages[0]
 
 
-def _read_mask(paths: Sequence[Path], pages: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Turn masks ``(height, width, 1)`` of a volume of this shape into a boolean array ``(slices, height, width)``."""
+def _read_mask(
+    paths: Sequence[Path], pages: Sequence[NDArray[Any]], shape: tuple[int, ...], classes: Classes | None
+) -> NDArray[Any]:
+    """Turn masks ``(height, width, 1)`` of a volume of this shape into an array ``(slices, height, width)``.
+
+    It is boolean, or a label map if classes are stated.
+    """
     slices, height, width, _ = shape
     if len(pages) != slices:
         msg = f"{paths[0]}: has {len(pages)} page(s); expected {slices}, as its image"
@@ -256,11 +269,18 @@ def _read_mask(paths: Sequence[Path], pages: Sequence[NDArray[Any]], shape: tupl
             msg = f"{path}: is not a mask of its image; expected {height} x {width} pixels of 1 channel, found {found}"
             raise DataError(msg)
     stack = np.stack(pages)[..., 0]
+    if classes is not None:
+        for path, labels in zip(paths, stack, strict=True):
+            label_map(labels.astype(np.float32), classes, path)  # refuses what is no label
+        return stack.astype(np.uint8)
     tumour = stack.max()
     for path, mask in zip(paths, stack, strict=True):
         if tumour < 0 or not ((mask == 0) | (mask == tumour)).all():
             values = ", ".join(map(str, np.unique(mask)[:5]))
-            msg = f"{path}: is not a mask; expected 0 and one other value, {tumour} in this study, found {values}"
+            msg = (
+                f"{path}: is not a mask; expected 0 and one other value, {tumour} in this study, found {values}; "
+                "classes= says what several values mean"
+            )
             raise DataError(msg)
     return stack > 0
 
@@ -281,19 +301,27 @@ def _stack(paths: Sequence[Path], pages: Sequence[NDArray[Any]]) -> NDArray[Any]
 def _study(
     path: Path,
     volume: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
+    mask: NDArray[Any] | None,
     sequences: tuple[str, ...] | None,
     name: str,
     slice_names: Sequence[str],
     notes: tuple[str, ...] = (),
+    classes: Classes | None = None,
 ) -> Study:
     if sequences is None:
         sequences = SEQUENCES if volume.shape[-1] == 3 else ("flair",)
     if len(sequences) != volume.shape[-1]:
         msg = f"{path}: has {volume.shape[-1]} channel(s); expected {len(sequences)} for {', '.join(sequences)}"
         raise DataError(msg)
-    return Study(volume, sequences, mask, name=name, slice_names=tuple(slice_names), notes=notes)
+    if mask is None or classes is None:
+        return Study(volume, sequences, mask, name=name, slice_names=tuple(slice_names), notes=notes)
+    return Study(
+        volume, sequences, name=name, slice_names=tuple(slice_names), notes=notes, labels=mask, classes=classes
+    )
 
 
-def _as_image(mask: NDArray[np.bool_]) -> Image.Image:
-    return Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
+def _pictures(segmentation: Segmentation) -> list[Image.Image]:
+    """Return each slice as a picture: of 0 and 255 if there is one class, else of the values of the classes."""
+    one = len(segmentation.classes) == 1
+    values = segmentation.mask.astype(np.uint8) * np.uint8(255) if one else segmentation.labels
+    return [Image.fromarray(each) for each in values]

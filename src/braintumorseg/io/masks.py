@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import braintumorseg.io.dicom.seg as dicom_seg
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
+from braintumorseg.io.grids.combining import label_map
+from braintumorseg.io.label_table import read_table, table_beside
 from braintumorseg.io.names import stem
-from braintumorseg.study import Segmentation, Study
+from braintumorseg.study import TUMOR, Segmentation, Study, TumorClass, as_classes, named_values
 
 _NEAR = 1e-2  # mm: how far affines of one grid may lie apart, as headers hold them in float32
 
 
-def read_segmentation(path: str | PathLike[str], study: Study) -> Segmentation:
-    """Read a NIfTI mask that lies on a study's own grid, with the maps that ``write_segmentation`` left beside it.
+def read_segmentation(
+    path: str | PathLike[str],
+    study: Study,
+    *,
+    classes: int | Sequence[str | TumorClass] | Mapping[str, int] | None = None,
+    nested: bool = False,
+) -> Segmentation:
+    """Read a mask or a label map that lies on a study's own grid, with the maps that ``write_segmentation`` left beside it.
 
     Args:
-        path: The mask; what is above 0 is tumour. Its probabilities and uncertainty are read where
-            ``<name>_probabilities.nii.gz`` and ``<name>_uncertainty.nii.gz`` lie beside it.
+        path: NIfTI, where what is above 0 is tumour; its probabilities and uncertainty are read where
+            ``<name>_probabilities.nii.gz`` and ``<name>_uncertainty.nii.gz`` lie beside it. Or a DICOM segmentation (SEG,
+            ``.dcm``) of a study that came from DICOM; needs ``braintumorseg[dicom]``.
         study: The study that it belongs to.
+        classes: The classes of a label map, in any form that ``as_classes`` takes. If not given, ``<name>_labels.tsv`` beside
+            it names them, or else its values do; a DICOM SEG names its own.
+        nested: Whether each class lies within the one before it.
 
     Returns:
         The segmentation, on the study's grid.
 
     Raises:
-        DataError: If a file can't be read, or lies on another grid than the study.
+        DataError: If a file can't be read, lies on another grid than the study, or holds a label of no class.
 
     Examples:
         >>> from braintumorseg import Segmentation, make_study, read_segmentation, write_segmentation
@@ -38,15 +52,30 @@ def read_segmentation(path: str | PathLike[str], study: Study) -> Segmentation:
         True
     """
     path = Path(path)
+    if dicom_seg.is_dicom(path):
+        return dicom_seg.read_file(path, study, None if classes is None else as_classes(classes), nested=nested)
     if not nifti.is_nifti(path):
-        msg = f"{path}: is no mask that can be read; expected .nii or .nii.gz"
+        msg = f"{path}: is no mask that can be read; expected .nii, .nii.gz or a DICOM SEG (.dcm)"
         raise DataError(msg)
-    mask = _read(path, study) > 0
+    values = _read(path, study)
+    stated = None if classes is None else as_classes(classes)
+    if stated is None and table_beside(path).is_file():
+        stated = read_table(table_beside(path))
+    labels = label_map(values, stated, path)
+    known = stated or (TUMOR if labels is None else named_values([int(each) for each in np.unique(labels) if each]))
+    maps = [nifti.probabilities_beside(path, each.name) for each in known] if len(known) > 1 else []
+    of_classes = None
+    if maps and all(each.is_file() for each in maps):
+        of_classes = np.stack([_read(each, study) for each in maps], axis=-1)
     besides = [path.with_name(f"{stem(path)}_{name}.nii.gz") for name in ("probabilities", "uncertainty")]
     probabilities, uncertainty = (_read(beside, study) if beside.is_file() else None for beside in besides)
     try:
         return Segmentation(
-            mask,
+            values > 0,
+            labels=labels,  # type: ignore[arg-type]  # it follows from the mask of one class
+            classes=known,
+            nested=nested,
+            class_probabilities=of_classes,
             spacing=study.spacing,
             name=study.name,
             geometry=study.geometry,

@@ -19,10 +19,11 @@ from braintumorseg._core.marks import Kind, kind_in, kind_of, mark
 from braintumorseg._core.optional import lazy
 from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.grids.orientation import is_usable, turned
+from braintumorseg.io.label_table import compose_table, file_part, table_beside
 from braintumorseg.io.names import is_mask, is_tumour_mask, meaning, stem
 from braintumorseg.io.results import choose_mask, is_converted, is_label_map, is_result, kind_of_mask, shorten
 from braintumorseg.io.undefined import fill_undefined
-from braintumorseg.study import SEQUENCES, Geometry, Segmentation, Study
+from braintumorseg.study import KNOWN, SEQUENCES, TUMOR, Classes, Geometry, Segmentation, Study
 
 nib = lazy("nibabel")
 
@@ -130,7 +131,15 @@ def read_volume(path: Path) -> Volume:
     return Volume(geometry.to_volume(data[..., 0]), geometry, path, notes)
 
 
-def read_folder(folder: Path, name: str, *, align: bool, notes: Sequence[str] = ()) -> Study:
+def read_folder(
+    folder: Path,
+    name: str,
+    references: Sequence[str] = ("flair",),
+    classes: Classes | None = None,
+    *,
+    align: bool,
+    notes: Sequence[str] = (),
+) -> Study:
     """Read a folder of files whose names say what they hold; see ``read_study``."""
     found: dict[str, Path] = {}
     owners: dict[str, Path] = {}
@@ -149,21 +158,25 @@ def read_folder(folder: Path, name: str, *, align: bool, notes: Sequence[str] = 
         first, second, *_ = owners.values()
         msg = f"{folder}: mixes {first.name} and {second.name}; expected the files of one patient"
         raise DataError(msg)
-    if "flair" not in found:
+    reference = next((each for each in references if each in found), None)
+    if reference is None:
+        missing = "FLAIR (such as *_flair.nii.gz, *-t2f.nii.gz or *_FLAIR.nii.gz)"
+        wanted = missing if tuple(references) == ("flair",) else f"{' or '.join(references)} by its name"
         msg = (
-            f"{folder}: holds no FLAIR (such as *_flair.nii.gz, *-t2f.nii.gz or *_FLAIR.nii.gz); "
+            f"{folder}: holds no {wanted}; "
             f"found {shorten(files)}; name the files with flair=, t1= and t1ce= (CLI: --flair, --t1, --t1ce)"
         )
         raise DataError(msg)
     told = list(notes)
-    if not is_label_map(found["flair"]):  # a phantom may be, and then so are its other sequences
-        labels = {kind: found.pop(kind) for kind in SEQUENCES if kind in found and is_label_map(found[kind])}
+    if not is_label_map(found[reference]):  # a phantom may be, and then so are its other sequences
+        labels = {kind: found.pop(kind) for kind in KNOWN if kind in found and is_label_map(found[kind])}
         told += [
             f"{path.name} left out: it holds labels, so it is a mask and not {kind}" for kind, path in labels.items()
         ]
-    mask, about = choose_mask(found, files)
-    readers = {kind: partial(read_volume, path) for kind, path in found.items() if kind in SEQUENCES}
-    return combine(readers, name, align=align, mask=partial(read_volume, mask) if mask else None, notes=[*told, *about])
+    mask, about = choose_mask(found, files, reference)
+    readers = {kind: partial(read_volume, path) for kind, path in found.items() if kind in KNOWN}
+    drawn = partial(read_volume, mask) if mask else None
+    return combine(readers, name, reference, align=align, mask=drawn, notes=[*told, *about], classes=classes)
 
 
 def named_files(folder: Path) -> list[Path]:
@@ -208,9 +221,12 @@ def write_file(
 ) -> Path:
     """Write a mask and, if asked, the maps beside it; see ``write_segmentation``."""
     maps = maps_beside(segmentation, path, probabilities, uncertainty)
+    labels, kind = segmentation.labels, kind_of_mask(segmentation)
     with ExitStack() as files:  # all files are complete before the first is put in its place
-        mask = segmentation.mask.astype(np.uint8)
-        save(segmentation, mask, files.enter_context(replacing(path, overwrite=overwrite)), kind_of_mask(segmentation))
+        save(segmentation, labels, files.enter_context(replacing(path, overwrite=overwrite)), kind)
+        if segmentation.classes != TUMOR:
+            table = files.enter_context(replacing(table_beside(path), overwrite=overwrite))
+            table.write_text(compose_table(segmentation.classes), encoding="utf-8", newline="\n")
         for place, array in maps.items():
             save(segmentation, array, files.enter_context(replacing(place, overwrite=overwrite)), "map")
     return path
@@ -228,7 +244,15 @@ def maps_beside(
             raise DataError(msg)
         if wanted:
             found[beside] = array
+    if probabilities and segmentation.class_probabilities is not None:
+        for each, array in zip(segmentation.classes, np.moveaxis(segmentation.class_probabilities, -1, 0), strict=True):
+            found[probabilities_beside(path, each.name)] = array
     return found
+
+
+def probabilities_beside(path: Path, name: str) -> Path:
+    """Return where the probabilities of one class lie beside a label map."""
+    return path.with_name(f"{stem(path)}_probabilities_{file_part(name)}.nii.gz")
 
 
 def save(segmentation: Segmentation, array: NDArray[Any], path: Path, kind: Kind) -> None:
@@ -314,9 +338,9 @@ def _default_sequences(path: Path, count: int) -> tuple[str, ...]:
     if count == 3:
         return SEQUENCES
     meant = meaning(path)
-    if is_mask(path) or (meant is not None and meant.kind not in SEQUENCES):
+    if is_mask(path) or (meant is not None and meant.kind not in KNOWN):
         called = "seg" if meant is None else meant.kind
-        msg = f"{path}: is {called} by its name; expected one of {', '.join(SEQUENCES)}, or sequences= to say which"
+        msg = f"{path}: is {called} by its name; expected one of {', '.join(KNOWN)}, or sequences= to say which"
         raise DataError(msg)
     return ("flair",) if meant is None else (meant.kind,)
 

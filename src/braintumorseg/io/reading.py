@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import braintumorseg.io.dicom.containers as containers
 import braintumorseg.io.dicom.reader as dicom
@@ -17,7 +17,7 @@ from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.names import meaning, sequence_name, stem
 from braintumorseg.io.results import is_result, masks_among, shorten
-from braintumorseg.study import SEQUENCES, Study
+from braintumorseg.study import NAMES, Classes, Study, are_sequences, as_classes
 
 READS = "a folder of .tif or .png slices, a .tif or .png image, a .nii or .nii.gz file, or a folder or .zip of DICOM"
 _UNKNOWN = (".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".mnc")  # volumes by other software
@@ -30,8 +30,11 @@ def read_study(
     flair: str | PathLike[str] | None = None,
     t1: str | PathLike[str] | None = None,
     t1ce: str | PathLike[str] | None = None,
+    files: Mapping[str, str | PathLike[str]] | None = None,
     sequences: Sequence[str | None] | None = None,
     series: Mapping[str, str | int] | None = None,
+    reference: str | Sequence[str] = "flair",
+    classes: int | Sequence[str] | Mapping[str, int] | None = None,
     align: bool = True,
     name: str | None = None,
 ) -> Study:
@@ -49,7 +52,8 @@ def read_study(
     * Of several formats in one folder, DICOM is read before NIfTI, and NIfTI before images; what is left is noted. That holds
       for NIfTI files above folders of DICOM too, where dcm2niix made them.
     * What this package wrote is known by its content and is no image, whatever it is called: results may lie with a study.
-    * ``flair=``, ``t1=`` and ``t1ce=``: one NIfTI file each, or the folder or zip of one DICOM series.
+    * ``flair=``, ``t1=`` and ``t1ce=``: one NIfTI file each, or the folder or zip of one DICOM series. ``files=`` takes those
+      of any sequences, and a mask; with a folder as ``path``, patterns of the names in it.
 
     Volumes are turned so that slices run from inferior to superior, rows from anterior to posterior, and columns from the
     patient's right to left. The FLAIR is never resampled; the other sequences are brought onto its grid through the affines
@@ -60,9 +64,15 @@ def read_study(
         flair: The FLAIR's file, where the study is not at one path.
         t1: The file of T1 before contrast.
         t1ce: The file of T1 after contrast.
+        files: Files by sequence, such as ``{"flair": "a.nii.gz", "adc": "b.nii.gz"}``; ``"mask"`` is one of them where there is
+            a mask. With ``path``, each is a pattern that one file in that folder matches, such as ``{"adc": "*_ADC.nii.gz"}``.
         sequences: Sequence of each channel of one file or folder of slices, in order, if it differs from the above; ``None``
             for a channel to leave out. Names of BraTS and BIDS, ``"pre"`` and ``"post"`` are accepted: see ``sequence_name``.
         series: DICOM series of each sequence, by number, description or UID, if it is not recognised.
+        reference: The sequence on whose grid the study lies; of several, the first that the study has. Where this text says
+            FLAIR, it is this one.
+        classes: Names and values of the classes that a mask of several values holds, such as ``{"core": 1, "edema": 2}``. If
+            not given, they are called by their values; a mask of 0 and one other value has one class.
         align: Whether sequences on other grids may be moved rigidly; without, they lie where their headers say.
         name: What to call the study; by default what ``study_name`` says.
 
@@ -71,8 +81,8 @@ def read_study(
 
     Raises:
         DataError: If the path does not exist, or what is there can't be read as a study; the message names the file.
-        ValueError: If ``sequences`` or ``series`` does not name sequences out of t1, flair and t1ce; if both a path and files
-            are given.
+        ValueError: If ``sequences``, ``files``, ``series`` or ``reference`` does not name sequences; if both a path and
+            ``flair``, ``t1`` or ``t1ce`` are given.
 
     Warns:
         UserWarning: For each of the study's notes: numbers of slices that are missing (the slices are then read as if they were
@@ -87,20 +97,26 @@ def read_study(
         >>> read_study("case_1.png")
         Study 'case_1': 1 slice of 256x240, sequences t1, flair, t1ce, spacing unknown, no mask
     """
-    files = {key: Path(file) for key, file in (("flair", flair), ("t1", t1), ("t1ce", t1ce)) if file is not None}
-    if (path is None) == (not files):
-        msg = wrong("path", "given, or files by flair=, t1= and t1ce=", "both" if files else "neither")
+    named = {key: file for key, file in (("flair", flair), ("t1", t1), ("t1ce", t1ce)) if file is not None}
+    if (path is None) == (not named) and (path is not None or not files):
+        msg = wrong("path", "given, or files by flair=, t1=, t1ce= or files=", "both" if named else "neither")
         raise ValueError(msg)
     chosen = None if sequences is None else _check_sequences(sequences)
-    wanted = {sequence_name(key): value for key, value in (series or {}).items()}
-    if series is not None and (not set(wanted) <= set(SEQUENCES) or len(wanted) < len(series)):
-        msg = wrong("series", f"a table by {', '.join(SEQUENCES)}", list(series))
-        raise ValueError(msg)
-    options = _Options(chosen, wanted, align, name)
-    place = files.get("flair", next(iter(files.values()), None)) if path is None else Path(path)
-    assert place is not None
+    wanted = _by_sequence("series", series or {})
+    references = (reference,) if isinstance(reference, str) else tuple(reference)
+    if not are_sequences(references):
+        raise ValueError(wrong("reference", NAMES, reference))
+    options = _Options(chosen, wanted, align, name, references, None if classes is None else as_classes(classes))
+    listed = _by_sequence("files", {**named, **(files or {})}, mask=True)
+    place = Path(path if path is not None else listed.get(references[0], next(iter(listed.values()))))
     try:
-        study = _read_files(files, options) if path is None else _read_path(place, options)
+        if path is not None and not listed:
+            study = _read_path(place, options)
+        elif path is not None:
+            options = options._replace(name=options.name or study_name(place))
+            study = _read_files({key: _match(place, str(each)) for key, each in listed.items()}, options)
+        else:
+            study = _read_files({key: Path(each) for key, each in listed.items()}, options)
     except DataError:
         raise
     except ValueError as error:  # what Study, Geometry and masks refuse: shapes, names, NaN
@@ -164,6 +180,33 @@ class _Options(NamedTuple):
     series: Mapping[str, str | int]
     align: bool
     name: str | None
+    references: tuple[str, ...]
+    classes: Classes | None
+
+    def first(self, found: Container[str]) -> str | None:
+        """Return the first of the references that was found."""
+        return next((each for each in self.references if each in found), None)
+
+
+def _by_sequence(argument: str, given: Mapping[str, Any], *, mask: bool = False) -> dict[str, Any]:
+    """Return a table by our names of sequences, and perhaps of a mask."""
+    translated = {sequence_name(key): value for key, value in given.items()}
+    named = [key for key in translated if not (mask and key == "mask")]
+    if given and (not are_sequences(named) or len(translated) < len(given)):
+        raise ValueError(wrong(argument, f"a table by {NAMES}", list(given)))
+    return translated
+
+
+def _match(folder: Path, pattern: str) -> Path:
+    """Return the one file in a folder that a pattern means."""
+    if not folder.is_dir():
+        msg = f"{folder}: is no folder; expected one, for the patterns of files="
+        raise DataError(msg)
+    found = [each for each in sorted(folder.glob(pattern)) if not each.name.startswith(".")]
+    if len(found) != 1:
+        msg = f"{folder}: holds {len(found)} files {pattern}; expected 1{': ' + shorten(found) if found else ''}"
+        raise DataError(msg)
+    return found[0]
 
 
 def _read_path(path: Path, options: _Options) -> Study:
@@ -178,7 +221,8 @@ def _read_path(path: Path, options: _Options) -> Study:
         return _read_folder(path, options)
     if containers.is_zip(path):
         _check_several(path, sequences)
-        return dicom.read_study(path, options.series, name or study_name(path), align=options.align)
+        name = name or study_name(path)
+        return dicom.read_study(path, options.series, name, align=options.align, references=options.references)
     if nifti.is_nifti(path):
         if sequences is None:
             nifti.refuse_result(path)
@@ -186,7 +230,7 @@ def _read_path(path: Path, options: _Options) -> Study:
     if images.is_image(path):
         if sequences is None:
             nifti.refuse_result(path)
-        return images.read_file(path, _all_named(path, sequences), name)
+        return images.read_file(path, _all_named(path, sequences), name, options.classes)
     msg = f"{path}: unknown kind of file; expected {READS}"
     raise DataError(msg)
 
@@ -206,10 +250,14 @@ def _read_folder(path: Path, options: _Options) -> Study:
     if scanned:
         _check_several(path, options.sequences)
         notes = _left(folder, sorted([*volumes, *drawn]))
-        return dicom.read_study(path, options.series, name, align=options.align, notes=notes)
+        return dicom.read_study(
+            path, options.series, name, align=options.align, notes=notes, references=options.references
+        )
     if volumes:
         _check_several(path, options.sequences)
-        return nifti.read_folder(folder, name, align=options.align, notes=_left(folder))
+        return nifti.read_folder(
+            folder, name, options.references, options.classes, align=options.align, notes=_left(folder)
+        )
     children = sorted(folder.iterdir())
     single = sum(map(images.is_image, children)) == 1
     below = [
@@ -227,7 +275,7 @@ def _read_folder(path: Path, options: _Options) -> Study:
         notes.append(
             f"{shorten(unknown)} left out: of a format that is not read; the images beside it are taken as slices"
         )
-    return images.read_folder(path, _all_named(path, options.sequences), name, notes)
+    return images.read_folder(path, _all_named(path, options.sequences), name, notes, options.classes)
 
 
 def is_other(path: Path) -> bool:
@@ -245,11 +293,19 @@ def _left(folder: Path, volumes: Sequence[Path] = ()) -> list[str]:
 
 
 def _read_files(files: dict[str, Path], options: _Options) -> Study:
-    if "flair" not in files:
-        msg = f"{next(iter(files.values()))}: is given without a FLAIR; expected flair= too, on whose grid a study lies"
+    reference = options.first(files)
+    if reference is None:
+        first = "flair= too" if options.references == ("flair",) else f"{' or '.join(options.references)} too"
+        what = "a FLAIR" if options.references == ("flair",) else " or ".join(options.references)
+        msg = (
+            f"{next(iter(files.values()))}: is given without {what}; expected {first}, on whose grid a study lies, "
+            "or reference= to name another"
+        )
         raise DataError(msg)
-    readers = {key: partial(_read_volume, path) for key, path in files.items()}
-    return combine(readers, options.name or study_name(flair=files["flair"]), align=options.align)
+    readers = {key: partial(_read_volume, path) for key, path in files.items() if key != "mask"}
+    name = options.name or study_name(flair=files[reference])
+    mask = partial(nifti.read_volume, files["mask"]) if "mask" in files else None
+    return combine(readers, name, reference, align=options.align, mask=mask, classes=options.classes)
 
 
 def _read_volume(path: Path) -> Volume:
@@ -288,11 +344,11 @@ def _all_named(path: Path, sequences: tuple[str | None, ...] | None) -> tuple[st
 
 def _check_sequences(sequences: Sequence[str | None]) -> tuple[str | None, ...]:
     if isinstance(sequences, str):
-        msg = wrong("sequences", f"a list of names out of {', '.join(SEQUENCES)}", repr(sequences))
+        msg = wrong("sequences", f"a list of {NAMES}", repr(sequences))
         raise ValueError(msg)
     translated = tuple(None if each is None else sequence_name(each) for each in sequences)
     named = [each for each in translated if each is not None]
-    if not named or len(set(named)) < len(named) or not set(named) <= set(SEQUENCES):
-        msg = wrong("sequences", f"distinct names out of {', '.join(SEQUENCES)}", sequences)
+    if not are_sequences(named):
+        msg = wrong("sequences", NAMES, sequences)
         raise ValueError(msg)
     return translated

@@ -49,10 +49,11 @@ def is_label_map(path: Path) -> bool:
         return False
 
 
-def choose_mask(found: Mapping[str, Path], files: Sequence[Path]) -> tuple[Path | None, list[str]]:
+def choose_mask(found: Mapping[str, Path], files: Sequence[Path], reference: str) -> tuple[Path | None, list[str]]:
     """Return the tumour's mask among a study's files, if it is certain, and what a reader must know of it.
 
-    That is ``_seg``; else the one other mask whose name does not say that it is of the brain, if it lies on the FLAIR's grid.
+    That is ``_seg``; else the one other mask whose name does not say that it is of the brain, if it lies on the grid of the
+    reference, the sequence on whose grid the study lies.
     """
     others = [path for path in files if meaning(path) is None and is_tumour_mask(path)]
     stated = found.get("seg")
@@ -61,12 +62,12 @@ def choose_mask(found: Mapping[str, Path], files: Sequence[Path]) -> tuple[Path 
         if kind_of(stated) == "prediction":
             notes.append(f"{stated.name} was found by a model of braintumorseg; it is read as the study's mask")
         return stated, notes
-    fitting = [path for path in others if is_same_grid(path, found["flair"])]
+    fitting = [path for path in others if is_same_grid(path, found[reference])]
     if len(fitting) == 1:
         return fitting[0], [f"{fitting[0].name} is read as the study's mask"]
     if fitting:
         return None, [f"{shorten(fitting)} left out: each may be the mask; call the right one *_seg.nii.gz"]
-    return None, [f"{shorten(others)} left out: not on the FLAIR's grid"] if others else []
+    return None, [f"{shorten(others)} left out: not on the grid of {found[reference].name}"] if others else []
 
 
 def images_among(files: Sequence[Path]) -> list[Path]:

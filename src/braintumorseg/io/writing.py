@@ -24,12 +24,14 @@ def write_segmentation(
 ) -> Path:
     """Write a mask, in a format that follows from the path.
 
-    * ``.nii`` or ``.nii.gz``: values 0 and 1 on the study's own grid, with the header geometry of the file that the study
-      came from. Where no geometry is known, the header says so (code 0), and its unit is mm only if the spacing is known.
+    * ``.nii`` or ``.nii.gz``: values 0 and 1, or those of the classes, on the study's own grid, with the header geometry of
+      the file that the study came from. Of several classes, ``<name>_labels.tsv`` beside it has the names. Where no geometry
+      is known, the header says so (code 0), and its unit is mm only if the spacing is known.
     * ``.dcm``: a DICOM segmentation (SEG) of a study that came from DICOM, which refers to the images of its FLAIR and carries
-      their patient and examination. Needs ``braintumorseg[dicom]``.
-    * A path without suffix: a folder of ``<slice>_mask.tif`` with 0 and 255, as the LGG dataset publishes masks.
-    * ``.png`` or ``.tif``: one image with 0 and 255 for a study of one slice; a TIFF of pages for more.
+      their patient and examination; with a segment per class. Needs ``braintumorseg[dicom]``.
+    * A path without suffix: a folder of ``<slice>_mask.tif`` with 0 and 255, as the LGG dataset publishes masks; of several
+      classes, with their values.
+    * ``.png`` or ``.tif``: one such image for a study of one slice; a TIFF of pages for more.
 
     Files appear whole or not at all.
 
@@ -37,7 +39,8 @@ def write_segmentation(
         segmentation: What to write.
         path: Where to.
         overwrite: Whether files there may be replaced.
-        probabilities: Also write the probabilities, float32, to ``<name>_probabilities.nii.gz`` beside a NIfTI or DICOM mask.
+        probabilities: Also write the probabilities, float32, to ``<name>_probabilities.nii.gz`` beside a NIfTI or DICOM mask,
+            and those of each of several classes to ``<name>_probabilities_<class>.nii.gz``.
         uncertainty: Also write the uncertainty, float32, to ``<name>_uncertainty.nii.gz`` beside it.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What every loss does to its arguments: check, cast to float32, turn logits into probabilities, leave labels out."""
+"""What every loss does to its arguments: check, cast to float32, spread label maps, turn logits into probabilities."""
 
 from __future__ import annotations
 
@@ -74,18 +74,62 @@ def prepare(
     """
     seen = check_values(y_true, y_pred, from_logits=from_logits, ignore=ignore)
     y_true, y_pred = (ops.cast(ops.convert_to_tensor(array), "float32") for array in (y_true, y_pred))
-    _check_shapes(y_true.shape, y_pred.shape)
+    if len(y_true.shape) == len(y_pred.shape) - 1 and _fit(y_true.shape, y_pred.shape[:-1]):
+        y_true = ops.expand_dims(y_true, -1)
+    labels = _are_labels(y_true.shape, y_pred.shape)
+    if not labels:
+        _check_shapes(y_true.shape, y_pred.shape)
     weight = ops.ones_like(y_true)
     if ignore is not None:
         weight = ops.cast(y_true != ignore, "float32")
         y_true = ops.where(y_true == ignore, 0.0, y_true)
+    if labels:
+        classes = y_pred.shape[-1]
+        if "y_true" not in seen:
+            _refuse_no_labels(y_true, classes)
+        y_true = _one_hot(y_true, classes)
+        weight = weight * ops.ones_like(y_true)
     if from_logits:
         y_pred = ops.sigmoid(y_pred) if independent or y_pred.shape[-1] == 1 else ops.softmax(y_pred, axis=-1)
-    if "y_true" not in seen:
+    if "y_true" not in seen and not labels:
         _refuse_outside(y_true, "y_true")
     if "y_pred" not in seen and not from_logits:
         _refuse_outside(y_pred, "y_pred")
     return _shares(y_true), _shares(y_pred), weight
+
+
+def _are_labels(y_true: Sequence[int | None], y_pred: Sequence[int | None]) -> bool:
+    """Tell by the shapes whether the truth holds one label a pixel, for predictions of several classes."""
+    several = y_pred[-1:] not in ((), (1,), (None,))
+    return several and len(y_true) == len(y_pred) and y_true[-1] == 1 and _fit(y_true[:-1], y_pred[:-1])
+
+
+def _fit(first: Sequence[int | None], second: Sequence[int | None]) -> bool:
+    return len(first) == len(second) and all(
+        None in pair or len(set(pair)) == 1 for pair in zip(first, second, strict=True)
+    )
+
+
+def _labels_allowed(classes: int) -> str:
+    return (
+        f"y_true must hold labels from 0 to {classes - 1} for {classes} channels, 0 the background under a softmax "
+        "(ignore= leaves a label out)"
+    )
+
+
+def _refuse_no_labels(labels: Any, classes: int) -> None:
+    bad = ops.logical_or(ops.min(labels) < 0, ops.max(labels) > classes - 1)
+    bad = ops.logical_or(bad, ops.any(labels != ops.round(labels)))  # NaN too
+    refuse(bad, _labels_allowed(classes), ops.min(labels), ops.max(labels))
+
+
+def _one_hot(labels: Any, classes: int) -> Any:
+    """Spread labels ``(..., 1)`` to maps ``(..., classes)``; NaN where a label is none of theirs."""
+    places = ops.reshape(ops.arange(classes, dtype="float32"), (1,) * (len(labels.shape) - 1) + (classes,))
+    maps = ops.cast(ops.equal(labels, places), "float32")
+    sound = ops.logical_and(labels >= 0, labels <= classes - 1)
+    sound = ops.logical_and(sound, labels == ops.round(labels))
+    return ops.where(sound, maps, float("nan"))
 
 
 def _refuse_outside(values: Any, name: str) -> None:
@@ -129,8 +173,17 @@ def check_values(y_true: Any, y_pred: Any, *, from_logits: bool, ignore: float |
         if seen is None:
             continue
         names.add(name)
+        shapes = tuple(np.shape(y_true)), tuple(np.shape(y_pred))
+        if name == "y_true" and len(shapes[0]) == len(shapes[1]) - 1 and _fit(shapes[0], shapes[1][:-1]):
+            shapes = (*shapes[0], 1), shapes[1]
         if name == "y_true" and ignore is not None:
             seen = seen[seen != ignore]
+        if name == "y_true" and _are_labels(*shapes):
+            classes = shapes[1][-1]
+            if seen.size and not (seen.min() >= 0 and seen.max() <= classes - 1 and (seen == np.rint(seen)).all()):
+                msg = f"{_labels_allowed(classes)}; got values from {float(seen.min()):.4g} to {float(seen.max()):.4g}"
+                raise ValueError(msg)
+            continue
         if seen.size and not (seen.min() >= -_TOLERANCE and seen.max() <= 1 + _TOLERANCE):
             msg = f"{_ALLOWED[name]}; got values from {float(seen.min()):.4g} to {float(seen.max()):.4g}"
             raise ValueError(msg)
@@ -149,11 +202,8 @@ def _in_host_memory(array: Any) -> np.ndarray | None:
 
 
 def _check_shapes(y_true: tuple[int | None, ...], y_pred: tuple[int | None, ...]) -> None:
-    fits = len(y_true) == len(y_pred) and all(
-        None in pair or len(set(pair)) == 1 for pair in zip(y_true, y_pred, strict=True)
-    )
-    if not fits:
-        advice = "write mask[..., None] to add the axis of classes, one-hot for several"
+    if not _fit(y_true, y_pred):
+        advice = "or of labels, without the axis of classes or with one of length 1"
         if len(y_true) == len(y_pred) > 2 and (*y_true[2:], y_true[1]) == tuple(y_pred[1:]):
             advice = "classes come last, whatever Keras's image_data_format is: np.moveaxis(mask, 1, -1)"
         msg = wrong("y_true", f"of y_pred's shape {tuple(y_pred)} ({advice})", f"shape {tuple(y_true)}")

@@ -42,8 +42,8 @@ class SegmentationLoss(keras.losses.Loss):
         """Check the arrays before Keras turns them into tensors, and reduce the samples' values.
 
         Args:
-            y_true: Array ``(batch, *space, classes)``.
-            y_pred: Array of the same shape.
+            y_true: Array ``(batch, *space, classes)``, or labels ``(batch, *space)`` or ``(batch, *space, 1)``.
+            y_pred: Array ``(batch, *space, classes)``.
             sample_weight: Array ``(batch,)`` or ``(batch, 1)``, as a loss has one value a sample.
 
         Raises:

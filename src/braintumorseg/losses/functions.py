@@ -56,9 +56,10 @@ def tversky(
     | some | the same | 0 | 0 |
 
     Args:
-        y_true: Array ``(batch, *space, classes)`` of 0 and 1, or of the share of a pixel that the mask covers; with shares,
-            the least loss is above 0.
-        y_pred: Array of the same shape: probabilities, or logits if ``from_logits``.
+        y_true: Array ``(batch, *space, classes)`` of 0 and 1, one-hot or nested, or of the share of a pixel that the mask
+            covers; with shares, the least loss is above 0. Or labels ``(batch, *space)`` or ``(batch, *space, 1)``, each the
+            number of a channel of ``y_pred`` from 0, which is the background under a softmax.
+        y_pred: Array ``(batch, *space, classes)``: probabilities, or logits if ``from_logits``.
         alpha: Weight of false positives, at least 0.
         beta: Weight of false negatives, at least 0; above ``alpha``, it favours recall.
         from_logits: Whether ``y_pred`` are logits. A sigmoid is applied to one class, a softmax over several.
@@ -67,7 +68,7 @@ def tversky(
             costs 0 at a perfect prediction and less than 1 for missing a tiny region.
         per: ``"image"`` counts pixels sample by sample; ``"batch"`` counts them over the batch, as if it were one image,
             and gives every sample that one value; of several replicas, each counts its own part of the batch.
-        class_weights: Weight of each class in a sample's value; equal by default.
+        class_weights: Weight of each class in a sample's value; equal by default. ``(0, 1, 1)`` leaves the first channel out.
         ignore: Pixels where ``y_true`` has this value take no part.
         empty: What a class without any true pixel costs: F / (F + ``empty``), F being the false positives in pixels;
             ``None`` for nothing.

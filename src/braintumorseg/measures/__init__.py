@@ -7,6 +7,7 @@ for the empty cases: two empty masks agree perfectly (overlap 1, distance 0), an
 """
 
 from braintumorseg.measures.diameters import Diameters, in_plane_diameters
+from braintumorseg.measures.labels import measure_labels
 from braintumorseg.measures.lesions import LesionDetection, lesion_detection
 from braintumorseg.measures.overlap import dice, iou, precision, recall
 from braintumorseg.measures.summary import Measures, measure
@@ -24,6 +25,7 @@ __all__ = [
     "iou",
     "lesion_detection",
     "measure",
+    "measure_labels",
     "precision",
     "recall",
     "relative_volume_difference",

@@ -83,6 +83,12 @@ class Graph:
         return self.nodes[-1].channels
 
     @property
+    def function(self) -> str | None:
+        """The function that the output has passed, ``"sigmoid"`` or ``"softmax"``; ``None`` for logits."""
+        last = self.nodes[-1]
+        return last.settings["function"] if last.kind == "activation" else None
+
+    @property
     def size(self) -> tuple[int | None, int | None]:
         """The one height and width of the images; ``None`` for any."""
         settings = self.nodes[0].settings

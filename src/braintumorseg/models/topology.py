@@ -75,10 +75,11 @@ def arguments_of(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     Args:
         layers: Settings of each layer by its name, as ``get_config`` of a Keras layer has them.
     """
+    activation = layers.get("probabilities", {}).get("activation")
     return {
-        "classes": layers.get("logits", {}).get("filters", 0),
+        "classes": layers.get("logits", {}).get("filters", 0) - (activation == "softmax"),
         "filters": [settings.get("filters") for name, settings in layers.items() if _FIRST_OF_BLOCK.fullmatch(name)],
-        "activation": layers.get("probabilities", {}).get("activation"),
+        "activation": activation,
         "dropout": layers.get("bottleneck_dropout", {}).get("rate", 0.0),
         "normalization": "group" if "groups" in layers.get("encoder_1_norm_1", {}) else "batch",
     }
@@ -133,7 +134,8 @@ def _encoder_decoder(
         up = draw.add("up_conv", f"decoder_{level}_up", features, channels=width)
         joint = draw.add("concat", f"decoder_{level}_skip", up, skip, channels=width + skip.channels)
         features = block(draw, joint, width, normalization, f"decoder_{level}")
-    features = draw.add("conv", "logits", features, channels=classes, size=1, bias=True)
+    channels = classes + (activation == "softmax")  # the background is no class
+    features = draw.add("conv", "logits", features, channels=channels, size=1, bias=True)
     if activation:
         draw.add("activation", "probabilities", features, function=activation)
     return draw.graph()
@@ -219,10 +221,5 @@ def _check_arguments(
     for width in filters:
         check_integer("filters", width, 1)
     check_in("activation", activation, ("sigmoid", "softmax", None))
-    if activation == "softmax" and classes == 1:
-        msg = wrong(
-            "activation", "'sigmoid' or None for one class, as the softmax of one class is 1 everywhere", activation
-        )
-        raise ValueError(msg)
     check_range("dropout", dropout, 0, 1, high_open=True)
     check_in("normalization", normalization, ("batch", "group"))

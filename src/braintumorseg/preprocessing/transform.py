@@ -19,7 +19,7 @@ from braintumorseg.preprocessing.foreground import Background, head_at, hull, qu
 from braintumorseg.preprocessing.interpolation import interpolation, reached, resample
 from braintumorseg.preprocessing.slabs import Slabs
 from braintumorseg.preprocessing.version import VERSION
-from braintumorseg.study import SEQUENCES, Study
+from braintumorseg.study import SEQUENCES, Study, check_sequences
 
 # A row or column belongs to the head where it holds at least this share of the fullest one's foreground voxels: specks
 # of noise do not move the box, and the margin gives back the rim that the rule cuts.
@@ -120,10 +120,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         check_integer("size", self.size, 8)
         for name in ("sequences", "fill_from"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-            if not getattr(self, name) or not set(getattr(self, name)) <= set(SEQUENCES):
-                msg = wrong(name, f"names out of {', '.join(SEQUENCES)}", getattr(self, name))
-                raise ValueError(msg)
+            object.__setattr__(self, name, check_sequences(name, getattr(self, name)))
         check_range("ceiling", self.ceiling, 1, low_open=True)
         object.__setattr__(self, "ceiling", float(self.ceiling))  # 4 and 4.0 are one configuration
         check_range("slab", self.slab, 0, 1000)
@@ -170,7 +167,7 @@ class Preprocessing:
             study = slabs.apply(study)
         channels, notes = self._channels(study)
         source = next((name for name in self.fill_from if name in study.sequences), None)
-        reference = study.sequence(source or study.sequences[0])
+        reference = study.sequence(source or self.sequences[0])
         background = Background.of(reference)
         foreground = head_at(background.distance(reference))
         if not foreground.any():

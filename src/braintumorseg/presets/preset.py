@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from braintumorseg._core.checks import DataError
+from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.findings.reference import Reference
 from braintumorseg.preprocessing.transform import Preprocessing
-from braintumorseg.presets.bounds import check_bounds, check_int8
+from braintumorseg.presets.bounds import check_bounds, check_int8, check_keys
 from braintumorseg.presets.card import Card
 from braintumorseg.runtimes.choice import Precision
+from braintumorseg.study import TUMOR, Classes, from_configs
 
 CONFIG_FILE = "braintumorseg.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -25,7 +26,7 @@ CARD_FILE = "CARD.md"
 FORMAT = 1
 
 _KEYS = {"format", "name", "architecture", "preprocessing", "threshold", "min_voxels", "weights", "card"}
-_OPTIONAL = {"int8", "reference"}
+_OPTIONAL = {"int8", "reference", "classes"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Preset:
         card: Its training, its scores, its licence and its limits.
         int8_sha256: Of the file of its quantization; ``None`` where it has none.
         reference: What predictions are judged by: the studies that trained it; ``None`` where nobody measured them.
+        classes: The classes that it tells apart.
+        nested: Whether each class lies within the one before it.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Preset:
     card: Card
     int8_sha256: str | None = None
     reference: Reference | None = None
+    classes: Classes = TUMOR
+    nested: bool = False
 
     @property
     def precision(self) -> Precision:
@@ -75,6 +80,8 @@ def compose_preset(preset: Preset) -> bytes:
     }
     if preset.int8_sha256 is not None:
         config["int8"] = {"file": INT8_FILE, "sha256": preset.int8_sha256, "weights": preset.sha256}
+    if preset.classes != TUMOR:
+        config["classes"] = {"nested": preset.nested, "list": [each.get_config() for each in preset.classes]}
     config["card"] = preset.card.get_config()
     if preset.reference is not None:
         config["reference"] = preset.reference.get_config()
@@ -107,12 +114,23 @@ def parse_preset(content: bytes, source: str) -> Preset:
             card=Card.from_config(config["card"]),
             int8_sha256=config["int8"]["sha256"] if "int8" in config else None,
             reference=Reference.from_config(config["reference"]) if "reference" in config else None,
+            **_parse_classes(config.get("classes")),
         )
     except DataError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:  # not JSON, or of the wrong kind
         msg = f"{source}: is not a preset's configuration: {error}"
         raise DataError(msg) from error
+
+
+def _parse_classes(config: Any) -> dict[str, Any]:
+    if config is None:
+        return {}
+    check_keys("classes", config, {"nested", "list"})
+    if not isinstance(config["nested"], bool):
+        msg = wrong("classes.nested", "true or false", config["nested"])
+        raise ValueError(msg)
+    return {"nested": config["nested"], "classes": from_configs(config["list"])}
 
 
 def _refuse_constant(name: str) -> float:

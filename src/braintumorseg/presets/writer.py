@@ -27,6 +27,7 @@ from braintumorseg.presets.preset import (
 from braintumorseg.presets.reader import build_model, read_preset
 from braintumorseg.runtimes.network import Network, Weights, weights_of
 from braintumorseg.runtimes.quantization import check_quantization
+from braintumorseg.study import TUMOR, Classes
 
 if TYPE_CHECKING:
     import keras
@@ -44,6 +45,8 @@ def write_preset(
     card: Card,
     quantization: Weights | None = None,
     reference: Reference | None = None,
+    classes: Classes = TUMOR,
+    nested: bool = False,
 ) -> Preset:
     """Write a model as a preset, in place of a preset that the folder may hold.
 
@@ -60,6 +63,8 @@ def write_preset(
         card: Its training, its scores, its licence and its limits.
         quantization: Bounds for 8 bits, of these weights.
         reference: What predictions are judged by.
+        classes: The classes that it tells apart.
+        nested: Whether each class lies within the one before it.
 
     Returns:
         The record of the preset.
@@ -80,6 +85,8 @@ def write_preset(
         parameters=sum(array.size for array in arrays.values()),
         card=card,
         reference=reference,
+        classes=classes,
+        nested=nested,
     )
     build_model(preset, arrays)
     if quantization is not None:

@@ -36,6 +36,8 @@ def describe_measures(findings: Findings, score: float | None) -> dict[str, str]
     """Return what was measured; ``score`` is the Dice with the reader's mask, if there is one."""
     whole = findings.tumour
     facts = {"Volume": describe_size(whole)}
+    for each in findings.classes:
+        facts[f"of it {each.name}"] = f"{each.voxels} voxels" if each.volume_ml is None else f"{each.volume_ml:.1f} mL"
     if whole is not None and findings.largest_slice is not None:
         in_mm = findings.largest_area_mm2 is not None
         area = f"{findings.largest_area_mm2:.0f} mm²" if in_mm else f"{findings.largest_area} voxels"

@@ -27,9 +27,9 @@ from braintumorseg.report.panels import (
     describe_quality,
     describe_study,
 )
-from braintumorseg.study import Geometry, Segmentation, Study
+from braintumorseg.study import Classes, Geometry, Segmentation, Study
 
-_LABELS = {"t1": "T1 before contrast", "flair": "FLAIR", "t1ce": "T1 after contrast"}
+_LABELS = {"t1": "T1 before contrast", "flair": "FLAIR", "t1ce": "T1 after contrast", "t2": "T2"}
 _MAPS = {"probabilities": ("probability", "plasma"), "uncertainty": ("uncertainty", "viridis")}
 _TALLEST = 560  # px, of the images on a large screen
 
@@ -46,9 +46,10 @@ def write_report(
     """Write one page that shows what was found in a study, and needs no other file and no network.
 
     It has the slices of every sequence, the outline of the mask (and of the study's own mask, if it has one, as the reader's),
-    maps of probability and uncertainty, the measures, the quality with its reasons, the model with its card, and the versions
-    of the software. Slices are shown with losses, in a window of each sequence's own, at most 512 pixels wide and high: the
-    page is for looking, not for measuring. The study's name is on it, and nothing else of what the files say of a patient.
+    each of several classes in its colour, maps of probability and uncertainty, the measures, the quality with its reasons, the
+    model with its card, and the versions of the software. Slices are shown with losses, in a window of each sequence's own, at
+    most 512 pixels wide and high: the page is for looking, not for measuring. The study's name is on it, and nothing else of
+    what the files say of a patient.
 
     Args:
         study: The study.
@@ -119,7 +120,7 @@ def _show(study: Study, segmentation: Segmentation, findings: Findings) -> dict[
         "viewer": {
             "width": f"{min(_TALLEST, _TALLEST * width / height):.0f}",
             "aspect": f"{width:.6g} / {height:.6g}",
-            "alt": f"{_LABELS[sequence]}, slice {start + 1} of {slices}, tumour area {texts[start]}",
+            "alt": f"{_LABELS.get(sequence, sequence)}, slice {start + 1} of {slices}, tumour area {texts[start]}",
             "first": pictures[sequence][start],
             "rows": rows,
             "columns": columns,
@@ -128,8 +129,9 @@ def _show(study: Study, segmentation: Segmentation, findings: Findings) -> dict[
         },
         "sides": _sides(study.geometry),
         "sequence": sequence,
-        "sequences": {name: _LABELS[name] for name in study.sequences},
+        "sequences": {name: _LABELS.get(name, name) for name in study.sequences},
         "toggles": _toggles(study, findings, maps),
+        "classes": [{"name": each.name, "color": each.color} for each in _shown_classes(segmentation)],
         # The script counts slices from 0, as arrays do; readers meet them from 1.
         "data": {
             "start": start,
@@ -138,10 +140,19 @@ def _show(study: Study, segmentation: Segmentation, findings: Findings) -> dict[
             "areaTexts": texts,
             "found": trace(segmentation.mask),
             "truth": [""] * slices if study.mask is None else trace(study.mask),
+            "classes": [
+                {"color": each.color, "paths": trace(segmentation.labels == each.value)}
+                for each in _shown_classes(segmentation)
+            ],
             "maps": maps,
             "diameters": _diameters(findings),
         },
     }
+
+
+def _shown_classes(segmentation: Segmentation) -> Classes:
+    """Return the classes that are drawn each by itself; none if there is one class, which the outline of the mask shows."""
+    return segmentation.classes if len(segmentation.classes) > 1 else ()
 
 
 def _maps(segmentation: Segmentation) -> dict[str, Any]:

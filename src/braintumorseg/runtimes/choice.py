@@ -66,6 +66,7 @@ class Runtimes:
         engine: Engine = "auto",
         precision: Precision | None = None,
         default: Precision = "float32",
+        check: Callable[[tuple[int | None, ...]], None] | None = None,
     ) -> Choice:
         """Choose an engine and a precision, and build the runtime.
 
@@ -76,9 +77,10 @@ class Runtimes:
                 OpenVINO.
             precision: ``None`` for the default one.
             default: The precision where none is asked for, if there is a quantization.
+            check: Refuses the shape of the network's output by raising ``ValueError``; all are taken if not given.
 
         Raises:
-            ValueError: If the engine can't run the network, or not in this precision; if the network has several classes.
+            ValueError: If the engine can't run the network, or not in this precision; if ``check`` refuses it.
             ImportError: If the engine is not installed.
             RuntimeError: If the engine was loaded before this process was forked.
         """
@@ -94,9 +96,11 @@ class Runtimes:
                 msg = wrong("precision", "'float32' for the engine keras", repr(precision))
                 raise ValueError(msg)
             built = model()
-            _check_output(tuple(built.output_shape))
+            if check is not None:
+                check(tuple(built.output_shape))
             return Choice(partial(_keras.run, built), "keras", "float32", _prepare_nothing)
-        _check_output((None, None, None, network.classes))
+        if check is not None:
+            check((None, None, None, network.classes))
         if precision is None:
             precision = default if network.quantization is not None else "float32"
         if precision == "int8" and network.quantization is None:
@@ -124,15 +128,6 @@ def _refuse_other_engines(network: Network | None, engine: Engine) -> None:
     if engine not in ("auto", "keras"):
         which = f"the architecture {network.architecture.get('name')!r}" if network else "a model of other layers"
         msg = wrong("engine", f"'auto' or 'keras' for {which}, which only Keras can run", repr(engine))
-        raise ValueError(msg)
-
-
-def _check_output(shape: tuple[int | None, ...]) -> None:
-    if len(shape) != 4 or shape[-1] != 1:
-        by_hand = "segmenter.model.predict(segmenter.preprocessing.apply(study).images).argmax(axis=-1)"
-        allowed = f"one of one output channel, the tumour's probability (of several classes, take {by_hand})"
-        got = f"{shape[-1]} channels" if len(shape) == 4 else f"an output of shape {shape}"
-        msg = wrong("model", allowed, got)
         raise ValueError(msg)
 
 

@@ -223,6 +223,13 @@ def variables_of(model: keras.Model) -> dict[str, Any]:
     return {variable.path: variable for variable in model.weights if not variable.path.endswith("seed_generator_state")}
 
 
+def output_of(model: keras.Model) -> tuple[int, str | None]:
+    """Return the number of a model's output channels, and the function that they have passed, such as ``"softmax"``."""
+    last = model.layers[-1]
+    function = "softmax" if isinstance(last, _keras.layers.Softmax) else last.get_config().get("activation")
+    return int(model.output_shape[-1]), function if isinstance(function, str) else None
+
+
 def fingerprint_of(arrays: Weights) -> str:
     """Return a SHA-256 of named arrays, which is the same for all of the same names and values."""
     digest = hashlib.sha256()

@@ -22,10 +22,17 @@ def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> l
     parts = []
     for last, size in sizes:
         preprocessing = replace(config.preprocessing, size=size)
-        whole = _prepared(PreparedCache(cache, preprocessing), paths)
-        without_skull = PreparedCache(cache, preprocessing, change=brain_alone)
+        whole = _prepared(PreparedCache(cache, preprocessing, classes=config.classes), paths)
+        without_skull = PreparedCache(cache, preprocessing, change=brain_alone, classes=config.classes)
         stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())
-        sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
+        sampler = Sampler(
+            whole,
+            stripped,
+            config.sampling,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            labelling=config.labelling,
+        )
         parts.append((last, sampler))
     return parts
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from braintumorseg._core.checks import DataError
 from braintumorseg.io import read_study, study_name
 from braintumorseg.preprocessing.transform import Preprocessing
-from braintumorseg.study import Study
+from braintumorseg.study import TUMOR, Classes, Study
 from braintumorseg.training.cached_study import CachedStudy
+from braintumorseg.training.targets import prepare_target
 
 # Raise it when the layout of an entry changes, or what is read from the same files. The numbers that preprocessing makes
 # of a study are known by ``Preprocessing.version``, which is a part of its configuration.
@@ -40,6 +41,7 @@ class PreparedCache:
         preprocessing: What is applied to every study.
         change: Applied to every study before that, such as ``brain_alone``: a function at the top of a module. Entries
             depend on the code of its module.
+        classes: The classes that the targets tell apart.
 
     Examples:
         >>> from braintumorseg import Preprocessing
@@ -60,10 +62,12 @@ class PreparedCache:
         preprocessing: Preprocessing,
         *,
         change: Callable[[Study], Study] | None = None,
+        classes: Classes = TUMOR,
     ) -> None:
         self.folder = Path(folder)
         self.preprocessing = preprocessing
         self.change = change
+        self.classes = classes
 
     def get(self, path: str | PathLike[str]) -> CachedStudy:
         """Return a study, prepared anew only where no entry fits.
@@ -102,7 +106,8 @@ class PreparedCache:
         name, code = "", ""
         if self.change is not None:
             name, code = f"{self.change.__module__}.{self.change.__qualname__}", _code(self.change)
-        identity = _digest(str(path), config, name)
+        values = [] if self.classes == TUMOR else [each.value for each in self.classes]
+        identity = _digest(str(path), config, name, *values)
         state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(path)]
         return self.folder / f"{path.name}-{identity}" / f"{_digest(_LAYOUT, version, code, state)}.npy"
 
@@ -119,14 +124,14 @@ class PreparedCache:
 
     def _build(self, path: Path, entry: Path) -> None:
         """Prepare a study and write it: all images, then all targets, in one file that appears at once."""
-        study = read_study(path)
+        study = read_study(path, reference=self.preprocessing.fill_from)
         if self.change is not None:
             study = self.change(study)
         if study.mask is None:
             msg = f"{path}: has no mask; training needs the truth"
             raise DataError(msg)
         prepared = self.preprocessing.apply(study)
-        targets = self.preprocessing.apply_mask(study.mask, prepared.placement)
+        targets = prepare_target(study, self.preprocessing, prepared.placement, self.classes)
         values = np.concatenate([prepared.images, targets], axis=None, dtype=np.float16, casting="same_kind")
         try:
             entry.parent.mkdir(parents=True, exist_ok=True)

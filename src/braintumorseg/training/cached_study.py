@@ -15,7 +15,8 @@ class CachedStudy:
     Attributes:
         name: Name of the study's folder, or of its file without suffix.
         images: Read-only float16 array ``(slices, size, size, sequences)``: ``Preprocessing.apply``.
-        targets: Read-only float16 array ``(slices, size, size)``, 0 to 1: ``Preprocessing.apply_mask``.
+        targets: Read-only float16 array ``(slices, size, size)``: the share of each pixel that the mask covers, 0 to 1; of
+            several classes, the number of the class from 1, or 0.
     """
 
     name: str

@@ -21,7 +21,9 @@ from braintumorseg._core.checks import DataError, check_in, check_integer, check
 from braintumorseg._core.choices import TrainingPrecision
 from braintumorseg._core.files import replacing
 from braintumorseg.augmentation import Augmentation
+from braintumorseg.inference.labelling import Labelling
 from braintumorseg.preprocessing.transform import Preprocessing
+from braintumorseg.study import TUMOR, Classes, as_classes, from_configs
 from braintumorseg.training.parts import CoarseConfig, OptimizerConfig
 from braintumorseg.training.sampling import SamplingConfig
 
@@ -31,6 +33,7 @@ RECIPES = Path(__file__).with_name("recipes")
 _LOSSES = {
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
     "binary_focal": losses.BinaryFocal,
+    "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
     "dice": losses.Dice,
     "focal_tversky": losses.FocalTversky,
     "jaccard": losses.Jaccard,
@@ -64,6 +67,10 @@ class TrainConfig:
         augmentation: Arguments of ``Augmentation``, except its sequences and its seed.
         loss: Terms of the loss: each has a ``name``, a ``weight``, and the options of the loss of that name.
         optimizer: The optimizer, with its schedule and its moving average.
+        classes: The classes that the model tells apart, in any form that ``as_classes`` takes, such as
+            ``{"necrosis": 1, "edema": 2, "enhancing": 4}``; the background is not counted.
+        nested: Whether each class lies within the one before it: the model then has a sigmoid per region. Else several classes
+            exclude each other, by a softmax.
         card: Texts for the card that only you know: ``summary``, ``data``, ``split``, ``licence``, ``intended_use``,
             ``limits``. Numbers of patients, recipe and scores come from the run; texts that nobody states stay empty.
 
@@ -97,9 +104,16 @@ class TrainConfig:
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     loss: tuple[Mapping[str, Any], ...] = ({"name": "binary_crossentropy"}, {"name": "dice", "per": "batch"})
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    classes: Classes = TUMOR
+    nested: bool = False
     card: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", as_classes(self.classes))
+        check_in("nested", self.nested, (False, True))
+        if self.nested and len(self.classes) == 1:
+            msg = wrong("nested", "false for one class", self.nested)
+            raise ValueError(msg)
         object.__setattr__(self, "loss", tuple(dict(term) for term in self.loss))
         for name, text, empty in (("name", self.name, False), ("start", self.start, True)):
             if not isinstance(text, str) or not (text.strip() or empty):
@@ -142,11 +156,18 @@ class TrainConfig:
         name = arguments.pop("name", None)
         check_in("model.name", name, tuple(models.ARCHITECTURES))
         known = inspect.signature(models.ARCHITECTURES[name]).parameters
-        _check_keys("model", arguments, tuple(set(known) - {"input_shape"}))
+        _check_keys("model", arguments, tuple(set(known) - {"input_shape", "classes", "activation"}))
         defaults = {key: parameter.default for key, parameter in known.items()}
         complete = {**defaults, "input_shape": (None, None, len(self.preprocessing.sequences)), **arguments}
+        complete["classes"] = len(self.classes)
+        complete["activation"] = "softmax" if len(self.classes) > 1 and not self.nested else "sigmoid"
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in complete.items()}
         return {"name": name, **plain}
+
+    @property
+    def labelling(self) -> Labelling:
+        """The meaning of the model's output channels."""
+        return Labelling(self.classes, self.nested)
 
     def build_model(self) -> keras.Model:
         """Return a new model, its weights drawn from the seed."""
@@ -250,6 +271,8 @@ class TrainConfig:
         """
         _check_keys("configuration", config, tuple(each.name for each in fields(cls)))
         values = dict(config)
+        if isinstance(values.get("classes"), list) and all(isinstance(each, Mapping) for each in values["classes"]):
+            values["classes"] = from_configs(values["classes"])
         for name, kind in (
             ("preprocessing", Preprocessing),
             ("coarse", CoarseConfig),
@@ -303,7 +326,8 @@ class TrainConfig:
         The texts of the card are left out, for they change no weights. So is ``start``: a preset may move, and the state
         holds a hash of its weights.
         """
-        config = {key: value for key, value in self.get_config().items() if key not in ("card", "start")}
+        left = ("card", "start", *(("classes", "nested") if self.classes == TUMOR else ()))
+        config = {key: value for key, value in self.get_config().items() if key not in left}
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 

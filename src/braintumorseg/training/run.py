@@ -178,7 +178,15 @@ def _fit(
             restore_state(out / STATE_FILE, model)
         elif start is not None:
             copy_weights(start.model, model)
-        patient_dice = PatientDice(studies, config.preprocessing, threshold=config.threshold) if studies else None
+        patient_dice = None
+        if studies:
+            patient_dice = PatientDice(
+                studies,
+                config.preprocessing,
+                threshold=config.threshold,
+                classes=config.classes,
+                nested=config.nested,
+            )
         keep = partial(_keep, config, patients, start, out)
         rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(name_batch, samplers))
         model.fit(
@@ -212,6 +220,8 @@ def _keep(
         threshold=config.threshold,
         min_voxels=config.min_voxels,
         card=run_card(config, patients, start, dice, chosen=chosen),
+        classes=config.classes,
+        nested=config.nested,
     )
 
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
 from braintumorseg.augmentation import Augmentation
+from braintumorseg.inference.labelling import Labelling
 from braintumorseg.training.cached_study import CachedStudy
+from braintumorseg.training.targets import as_outputs, spread
 
 _PREPARED_AHEAD = 4  # batches
 
@@ -58,11 +60,13 @@ class Drawn(NamedTuple):
     number: int
     share: float = 0.0
 
-    def read(self, name: str) -> NDArray[np.floating[Any]]:
-        """Read it from one of the study's arrays: ``"images"`` or ``"targets"``."""
+    def read(self, name: str, *, nearest: bool = False) -> NDArray[np.floating[Any]]:
+        """Read it from one of the study's arrays: ``"images"`` or ``"targets"``; between slices, perhaps the nearest one."""
         values = getattr(self.study, name)
         if not self.share:
             return np.asarray(values[self.number])
+        if nearest:  # labels can't be averaged
+            return np.asarray(values[self.number + (self.share >= 0.5)])
         here, there = (values[self.number + step].astype(np.float32) for step in (0, 1))
         return np.asarray(here + np.float32(self.share) * (there - here))
 
@@ -76,6 +80,7 @@ class Sampler:
         sampling: Which slices a batch is made of.
         batch_size: Slices in a batch.
         seed: Any integer from 0.
+        labelling: The meaning of the network's output channels.
 
     Raises:
         ValueError: If there are no studies, or no slice of a kind that is to be drawn.
@@ -89,10 +94,12 @@ class Sampler:
         *,
         batch_size: int,
         seed: int,
+        labelling: Labelling | None = None,
     ) -> None:
         check_integer("batch_size", batch_size, 1)
         check_integer("seed", seed, 0)
         self.sampling, self.batch_size, self.seed = sampling, batch_size, seed
+        self.labelling = labelling or Labelling()
         self._whole, self._stripped = _Pool(whole, sampling.patient_power), _Pool(stripped, sampling.patient_power)
         needed = [self._whole] * (sampling.stripped_share < 1) + [self._stripped] * (sampling.stripped_share > 0)
         for pool in needed:
@@ -131,13 +138,14 @@ class Sampler:
         """Read a batch.
 
         Returns:
-            Images ``(batch, size, size, sequences)``, float16 as they are kept, and masks ``(batch, size, size, 1)``,
-            float32; a mask is 1 where it covers at least half of the pixel.
+            Images ``(batch, size, size, sequences)``, float16 as they are kept, and masks ``(batch, size, size, classes)``,
+            float32; a mask is 1 where it covers at least half of the pixel, or the largest share of several classes.
         """
         drawn = self.draw(step)
         images = np.stack([each.read("images").astype(np.float16, copy=False) for each in drawn])
-        targets = np.stack([each.read("targets") for each in drawn])[..., None]
-        return images, (targets >= 0.5).astype(np.float32)
+        number = len(self.labelling.classes)
+        targets = np.stack([each.read("targets", nearest=number > 1) for each in drawn])
+        return images, spread(targets, number)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -181,18 +189,18 @@ def training_batches(sampler: Sampler, augmentation: Augmentation, first: int, l
 
     Returns:
         A dataset of pairs ``(images, masks)``, float32, of shapes ``(batch, size, size, sequences)`` and
-        ``(batch, size, size, 1)``.
+        ``(batch, size, size, channels)``, the channels being those of the network's output.
     """
-    shape = sampler.shape
+    shape, number = sampler.shape, len(sampler.labelling.classes)
 
     def read(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, masks = tf.numpy_function(sampler.read, [step], (tf.float16, tf.float32), stateful=False)
         # TensorFlow turns half floats into whole ones ten times as fast as NumPy does.
-        return tf.cast(tf.ensure_shape(images, shape), tf.float32), tf.ensure_shape(masks, (*shape[:3], 1))
+        return tf.cast(tf.ensure_shape(images, shape), tf.float32), tf.ensure_shape(masks, (*shape[:3], number))
 
     def change(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, masks = augmentation(*read(step), step=step)
-        return images, masks
+        return images, as_outputs(masks, sampler.labelling)
 
     batches = tf.data.Dataset.range(first, last).map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return batches.prefetch(_PREPARED_AHEAD)

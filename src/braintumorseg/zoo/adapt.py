@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from braintumorseg._core.checks import check_in, check_integer, wrong
+from braintumorseg._core.checks import check_in, wrong
 from braintumorseg._core.optional import lazy
+from braintumorseg.inference.labelling import Labelling
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.presets.card import Card
 from braintumorseg.runtimes.network import variables_of, weights_of
-from braintumorseg.study import SEQUENCES
+from braintumorseg.study import NAMES, TumorClass, are_sequences, as_classes
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +33,8 @@ _REFERENCE = "flair"  # what preprocessing puts in the place of a sequence that 
 def adapt(
     segmenter: Segmenter,
     *,
-    classes: int | None = None,
+    classes: int | Sequence[str | TumorClass] | Mapping[str, int] | None = None,
+    nested: bool = False,
     channels: int | Sequence[str] | None = None,
     weights: bool = True,
     freeze: str | None = None,
@@ -48,7 +50,9 @@ def adapt(
 
     Args:
         segmenter: Of a model that ``build_unet`` or ``build_resunet`` builds.
-        classes: Number of output channels. With more than one, they are exclusive (softmax), the background one of them.
+        classes: The classes of tumour, in any form that ``as_classes`` takes, without the background. Several exclude each
+            other (softmax).
+        nested: Whether each class is to lie within the one before it (sigmoid).
         channels: The sequences of the model's input, such as ``("flair", "t1ce")``; 1 for the FLAIR alone.
         weights: Whether to keep weights; all are drawn anew if not.
         freeze: ``"encoder"`` to train neither the encoder nor the bottleneck, except layers whose weights were not kept as
@@ -58,8 +62,10 @@ def adapt(
         ValueError: If an argument is not as stated.
     """
     check_in("freeze", freeze, (None, "encoder"))
-    if classes is not None:
-        check_integer("classes", classes, 1)
+    wanted = segmenter.labelling if classes is None else Labelling(as_classes(classes), nested)
+    if nested and len(wanted.classes) == 1:
+        msg = wrong("nested", "False for one class; classes= names several", nested)
+        raise ValueError(msg)
     if freeze and not weights:
         msg = wrong("freeze", "None where weights=False, for new weights have to be trained", repr(freeze))
         raise ValueError(msg)
@@ -69,9 +75,10 @@ def adapt(
     before = segmenter.preprocessing.sequences
     sequences = before if channels is None else _sequences(channels)
     changed = architecture | {"input_shape": [*architecture["input_shape"][:2], len(sequences)]}
-    if classes is not None and classes != architecture["classes"]:
-        changed |= {"classes": classes, "activation": "sigmoid" if classes == 1 else "softmax"}
-    if weights and changed == architecture and sequences == before:
+    if wanted != segmenter.labelling:
+        exclusive = wanted.channels > len(wanted.classes)
+        changed |= {"classes": len(wanted.classes), "activation": "softmax" if exclusive else "sigmoid"}
+    if weights and changed == architecture and sequences == before and wanted == segmenter.labelling:
         _freeze(segmenter.model, freeze, ())
         return segmenter
 
@@ -88,13 +95,15 @@ def adapt(
         min_voxels=segmenter.min_voxels,
         name=f"{segmenter.name}-adapted",
         card=_card(segmenter, record, weights=weights),
+        classes=wanted.classes,
+        nested=wanted.nested,
     )
 
 
 def _sequences(channels: int | Sequence[str]) -> tuple[str, ...]:
     names = (_REFERENCE,) if channels == 1 else () if isinstance(channels, (int, str)) else tuple(channels)
-    if not names or len(set(names)) != len(names) or not set(names) <= set(SEQUENCES):
-        msg = wrong("channels", f"1 (FLAIR alone), or distinct names out of {', '.join(SEQUENCES)}", repr(channels))
+    if not are_sequences(names):
+        msg = wrong("channels", f"1 (FLAIR alone), or {NAMES}", repr(channels))
         raise ValueError(msg)
     return names
 

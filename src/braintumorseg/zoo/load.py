@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.presets.reader import read_network, read_preset
+from braintumorseg.study import TumorClass
 from braintumorseg.zoo.adapt import adapt
 from braintumorseg.zoo.sources import Source, locate
 
@@ -17,7 +18,8 @@ def load_pretrained(
     revision: str | None = None,
     source: Source = "auto",
     cache_dir: str | PathLike[str] | None = None,
-    classes: int | None = None,
+    classes: int | Sequence[str | TumorClass] | Mapping[str, int] | None = None,
+    nested: bool = False,
     channels: int | Sequence[str] | None = None,
     weights: bool = True,
     freeze: str | None = None,
@@ -38,8 +40,10 @@ def load_pretrained(
             downloads; ``"bundled"`` never touches the network.
         cache_dir: Folder of downloads; the Hub's own, ``$HF_HOME/hub``, if not given. The Hub's own variables are
             honoured: ``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT`` and those of proxies.
-        classes: For fine-tuning: the number of output channels. A head of another number than the preset's is drawn anew;
-            with more than one, classes are exclusive (softmax), and the background is one of them.
+        classes: For fine-tuning: the classes of tumour, in any form that ``as_classes`` takes, such as 3 or
+            ``{"necrosis": 1, "edema": 2, "enhancing": 4}``; the background is not counted. A head of other classes than the
+            preset's is drawn anew. Several classes exclude each other (softmax, with a channel for the background).
+        nested: Whether each class is to lie within the one before it, from the whole tumour inwards (sigmoid).
         channels: For fine-tuning: the sequences of the input, such as ``("flair", "t1ce")``; 1 for the FLAIR alone. The first
             layer keeps the kernels of the sequences that stay, and adds those of the others to FLAIR's, so that a study
             without these gives what it gave.
@@ -61,7 +65,7 @@ def load_pretrained(
         >>> segmenter = load_pretrained("resunet-lgg")
         >>> segmenter.preprocessing.sequences
         ('t1', 'flair', 't1ce')
-        >>> to_tune = load_pretrained("resunet-lgg", classes=4, channels=("flair", "t1ce"), freeze="encoder")
+        >>> to_tune = load_pretrained("resunet-lgg", classes=3, channels=("flair", "t1ce"), freeze="encoder")
         >>> to_tune.model.input_shape, to_tune.model.output_shape
         ((None, None, None, 2), (None, None, None, 4))
         >>> to_tune.card.recipe.split(": ")[2].split(";")[0]
@@ -78,5 +82,7 @@ def load_pretrained(
         card=preset.card,
         precision=preset.precision,
         reference=preset.reference,
+        classes=preset.classes,
+        nested=preset.nested,
     )
-    return adapt(segmenter, classes=classes, channels=channels, weights=weights, freeze=freeze)
+    return adapt(segmenter, classes=classes, nested=nested, channels=channels, weights=weights, freeze=freeze)

@@ -142,6 +142,8 @@ def quantize(
             threshold=described.threshold,
             min_voxels=described.min_voxels,
             name=described.name,
+            classes=described.classes,
+            nested=described.nested,
         )
         return evaluate(segmenter, validation, engine="openvino", precision="int8" if quantization else "float32")
 

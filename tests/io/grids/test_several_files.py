@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from braintumorseg import DataError, Geometry, find_studies, make_study, read_study
+from braintumorseg import DataError, find_studies, make_study, read_study
 from braintumorseg.io import study_name
 from braintumorseg.io.grids.orientation import turned
 from braintumorseg.io.grids.registration import find_motion
 from braintumorseg.io.grids.resampling import resample
+from braintumorseg.study import Geometry
 
 SHAPE = (6, 40, 36)
 LAYOUTS = {

@@ -26,7 +26,7 @@ from braintumorseg.io.dicom.series import Frame, Series, gather
 from braintumorseg.io.dicom.stacking import Stack, stack
 from braintumorseg.io.grids.combining import Volume, combine
 from braintumorseg.io.grids.orientation import turned
-from braintumorseg.study import SEQUENCES, DicomSource, Study
+from braintumorseg.study import DicomSource, Study, in_order
 
 pydicom = lazy("pydicom")
 
@@ -115,16 +115,24 @@ def _examination(entry: Entry) -> str:
 
 
 def read_study(
-    path: Path, chosen: Mapping[str, str | int], name: str, *, align: bool, notes: Sequence[str] = ()
+    path: Path,
+    chosen: Mapping[str, str | int],
+    name: str,
+    *,
+    align: bool,
+    notes: Sequence[str] = (),
+    references: Sequence[str] = ("flair",),
 ) -> Study:
     """Read a folder or a zip of series; see ``braintumorseg.read_study``."""
     with opened(path) as entries, _lenient(path):
         everything, left = _series(path, entries)
         named = {sequence: _find(path, everything, wanted) for sequence, wanted in chosen.items()}
         candidates, refused = _candidates(everything, named)
-        if "flair" not in candidates:
-            found = "; ".join(refused.get("flair", [])) or f"found {_labels(everything)}"
-            msg = f"{path}: holds no FLAIR that can be read; {found}; series= names one"
+        reference = next((each for each in references if each in candidates), None)
+        if reference is None:
+            found = "; ".join(refused.get(references[0], [])) or f"found {_labels(everything)}"
+            wanted = "FLAIR" if tuple(references) == ("flair",) else " or ".join(references)
+            msg = f"{path}: holds no {wanted} that can be read; {found}; series= names one"
             raise DataError(msg)
         for sequence in named:
             if sequence not in candidates:
@@ -132,14 +140,14 @@ def read_study(
                 raise DataError(msg)
         told = [*notes, *left]
         readers = {}
-        for kind in SEQUENCES:
+        for kind in in_order([*candidates, *(each for each in refused if each not in candidates)]):
             if kind in candidates:
                 ranked = sorted(candidates[kind], key=_rank)
                 told += _doubts(kind, ranked, refused.get(kind, []))
                 readers[kind] = partial(_read, path, ranked[0].series, ranked[0].order)
             elif kind in refused:
                 told.append(f"{kind} can't be read: {refused[kind][0]}")
-        return combine(readers, name, align=align, notes=told)
+        return combine(readers, name, reference, align=align, notes=told)
 
 
 class _Candidate(NamedTuple):

@@ -1,4 +1,4 @@
-"""Sequences that were read one by one, as one study on the FLAIR's grid."""
+"""Sequences that were read one by one, as one study on the grid of one of them, mostly the FLAIR."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from braintumorseg._core.checks import DataError
 from braintumorseg._core.optional import lazy
 from braintumorseg.io.grids.resampling import is_one_grid, resample
 from braintumorseg.io.undefined import fill_undefined
-from braintumorseg.study import SEQUENCES, Geometry, Study
+from braintumorseg.study import MOST_CLASSES, TUMOR, Classes, Geometry, Study, in_order, named_values
 
 _alignment = lazy("braintumorseg.io.grids.registration")  # sequences on one grid need none of it
 
@@ -46,25 +46,30 @@ class Volume:
 def combine(
     readers: Mapping[str, Callable[[], Volume]],
     name: str,
+    reference: str = "flair",
     *,
     align: bool,
     mask: Callable[[], Volume] | None = None,
+    classes: Classes | None = None,
     notes: Sequence[str] = (),
 ) -> Study:
-    """Read sequences one after another, so that memory holds one beside the study, each brought onto the FLAIR's grid.
+    """Read sequences one after another, so that memory holds one beside the study, each brought onto the reference's grid.
 
     Args:
-        readers: For each sequence, what reads it; the FLAIR is among them.
+        readers: For each sequence, what reads it; the reference is among them.
         name: What to call the study.
+        reference: The sequence on whose grid the study lies.
         align: Whether a sequence on another grid may be moved, where the images show that the patient did.
-        mask: What reads a mask on the FLAIR's grid, true where it is above 0.
+        mask: What reads a mask on the reference's grid; tumour is where it is above 0.
+        classes: The classes of a mask of several values; by default they are called by their values.
         notes: What a reader must know besides.
 
     Raises:
-        DataError: If a sequence can't be read, holds NaN or infinite values in the head, or lies elsewhere than the FLAIR.
+        DataError: If a sequence can't be read, holds NaN or infinite values in the head, or lies elsewhere than the reference.
     """
-    flair = _defined(readers["flair"]())
-    sequences = tuple(each for each in SEQUENCES if each in readers)
+    flair = _defined(readers[reference]())
+    called = "the FLAIR" if reference == "flair" else reference
+    sequences = in_order(tuple(readers))
     volume = np.empty((*flair.array.shape, len(sequences)), np.float32)
     covered = np.ones(volume.shape, bool)
     told = [*notes, *flair.notes]
@@ -72,7 +77,7 @@ def combine(
         told.append(
             f"{flair.missing}: they are taken as air, and what is found there comes from neighbouring slices alone"
         )
-    placed = [sequences.index("flair")]
+    placed = [sequences.index(reference)]
     volume[..., placed[0]] = flair.array
     if flair.covered is not None:
         covered[..., placed[0]] = flair.covered
@@ -89,34 +94,71 @@ def combine(
             if motion is not None:
                 place = replace(place, file_affine=np.linalg.inv(motion.matrix) @ place.file_affine)
                 told.append(
-                    f"{sequence} did not line up with the FLAIR: it was moved by {motion.shift:.1f} mm and "
+                    f"{sequence} did not line up with {called}: it was moved by {motion.shift:.1f} mm and "
                     f"{motion.angle:.1f} degrees, as the images show"
                 )
         volume[..., channel], covered[..., channel] = resample(other.array, place, flair.geometry)
         placed.append(channel)
         share = covered[..., channel].mean()
         if share == 0:
-            msg = f"{other.path}: does not overlap the FLAIR in the world; expected sequences of one examination"
+            msg = f"{other.path}: does not overlap {called} in the world; expected sequences of one examination"
             raise DataError(msg)
         if share < _COVERED:
             told.append(
-                f"{sequence} covers {share:.0%} of the FLAIR's volume; models see a copy of the FLAIR in the rest of it"
+                f"{sequence} covers {share:.0%} of {called}'s volume; models see a copy of {called} in the rest of it"
             )
         if other.missing:
-            told.append(f"{sequence}: {other.missing}: models see a copy of the FLAIR there")
+            told.append(f"{sequence}: {other.missing}: models see a copy of {called} there")
         if other.covered is not None:
             reached, _ = resample(other.covered.astype(np.float32), place, flair.geometry)
             covered[..., channel] &= reached >= _WHOLE
-    truth = None
+    truth = labels = None
     if mask is not None:
         drawn = _finite(mask())
         if drawn.array.shape != flair.array.shape or not np.allclose(
             drawn.geometry.affine, flair.geometry.affine, atol=1e-2
         ):
-            msg = f"{drawn.path}: does not lie on the FLAIR's grid; expected a mask that was drawn on the FLAIR"
+            msg = f"{drawn.path}: does not lie on {called}'s grid; expected a mask that was drawn on it"
             raise DataError(msg)
         truth = drawn.array > 0
-    return Study(volume, sequences, truth, name=name, geometry=flair.geometry, notes=tuple(told), covered=covered)
+        labels = label_map(drawn.array, classes, drawn.path)
+    known = TUMOR if labels is None else classes or named_values([int(each) for each in np.unique(labels) if each])
+    return Study(
+        volume,
+        sequences,
+        truth,
+        name=name,
+        geometry=flair.geometry,
+        notes=tuple(told),
+        covered=covered,
+        labels=labels,
+        classes=known,
+    )
+
+
+def label_map(values: NDArray[np.float32], classes: Classes | None, path: Path) -> NDArray[np.uint8] | None:
+    """Return the label map that a mask file holds; none if it is one of a single kind of tumour.
+
+    Args:
+        values: What the file holds, any shape.
+        classes: The classes that it is said to hold; ``None`` if nobody says.
+        path: The file, for messages.
+
+    Raises:
+        DataError: If it holds values that are not those of the classes.
+    """
+    found = np.unique(values)
+    tumour = found[found > 0]
+    whole = bool((found >= 0).all() and (found == np.rint(found)).all() and found.max(initial=0) <= MOST_CLASSES)
+    if classes is None:
+        return values.astype(np.uint8) if whole and len(tumour) > 1 else None
+    strange = [value for value in tumour if value not in [each.value for each in classes]]
+    if not whole or strange:
+        listed = ", ".join(f"{each.name} = {each.value}" for each in classes)
+        came = ", ".join(f"{value:g}" for value in (strange or found)[:5])
+        msg = f"{path}: holds the label {came}; expected 0 and {listed}, or classes= that list all of its labels"
+        raise DataError(msg)
+    return values.astype(np.uint8)
 
 
 def _defined(volume: Volume) -> Volume:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from braintumorseg import Geometry, Segmentation, Study
+from braintumorseg import Segmentation, Study
+from braintumorseg.study import Geometry
 
 VOLUME = np.zeros((2, 4, 5, 3), np.float32)
 MASK = np.zeros((2, 4, 5), bool)
@@ -57,7 +58,7 @@ def test_study_can_be_read_by_a_person():
         ({"volume": VOLUME.astype(str)}, "volume must be an array of real numbers; got dtype"),
         ({"volume": VOLUME * np.nan}, "volume must be finite; got 120 NaN or infinite values, the first in slice 1"),
         ({"volume": np.full(VOLUME.shape, 1e39)}, "volume must be finite"),
-        ({"sequences": ("t1", "flair", "t2")}, r"sequences must be distinct names .* got \('t1', 'flair', 't2'\)"),
+        ({"sequences": ("t1", "flair", "T2")}, r"sequences must be distinct names .* got \('t1', 'flair', 'T2'\)"),
         ({"sequences": ("t1", "flair", "flair")}, "sequences must be distinct names"),
         ({"sequences": ()}, "sequences must be distinct names"),
         ({"mask": MASK[0]}, r"mask must be of the shape .* got shape \(4, 5\)"),
