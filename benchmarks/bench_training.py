@@ -147,7 +147,7 @@ def measure(config: TrainConfig, rounds: int, steps: int, words: Sequence[str] |
         )
         sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
         augmentation = config.build_augmentation()
-        arrays = list(training_batches(sampler, augmentation, 0, ARRAYS).as_numpy_iterator())
+        arrays = list(training_batches(sampler, augmentation, 0, ARRAYS))
         callbacks = [rounds_of(config, folder / "run"), Progress(config.steps, config.round_steps)]
         works = {
             LOOP: bare(compiled(config), arrays),

@@ -13,3 +13,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 # So that keras.models.load_model finds our losses, metrics and layers without an import of each.
 import_after("keras", ("braintumorseg.augmentation", "braintumorseg.losses", "braintumorseg.metrics"))
+# So that Segmenter.from_preset finds its loader, which stands above it.
+import_after("braintumorseg.inference.segmenter", ("braintumorseg.zoo.load",))

@@ -24,11 +24,11 @@ def last(text):
 @pytest.mark.parametrize(
     ("backend", "command", "message"),
     [
-        ("torch", "train", "KERAS_BACKEND=torch: train runs on TensorFlow alone; unset KERAS_BACKEND, or set it to"),
+        ("openvino", "train", "KERAS_BACKEND=openvino: train runs on tensorflow, jax, torch; set KERAS_BACKEND to one"),
         (
-            "torch",
+            "numpy",
             "cross-validate",
-            "KERAS_BACKEND=torch: cross-validate runs on TensorFlow alone; unset KERAS_BACKEND",
+            "KERAS_BACKEND=numpy: cross-validate runs on tensorflow, jax, torch; set KERAS_BACKEND",
         ),
         ("nonsense", "train", "KERAS_BACKEND must be tensorflow, jax or torch, or not be set; got nonsense"),
         ("nonsense", "predict", "KERAS_BACKEND must be tensorflow, jax or torch, or not be set; got nonsense"),

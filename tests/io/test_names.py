@@ -47,7 +47,7 @@ def test_readers_accept_other_names(volume, names):
     assert study.sequences == ("t1ce", "flair", "t1")
 
 
-@pytest.mark.parametrize("names", [("pre", "t1", "flair"), ("dwi", "flair", "t1"), "flair", ()])
+@pytest.mark.parametrize("names", [("pre", "t1", "flair"), ("DWI b0", "flair", "t1"), "flair", ()])
 def test_names_must_be_distinct_and_known(volume, names):
     with pytest.raises(ValueError, match="sequences must be"):
         read_study(volume, sequences=names)

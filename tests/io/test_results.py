@@ -208,7 +208,7 @@ def test_of_two_masks_none_is_taken_unless_one_is_called_seg(tmp_path, head):
 
 def test_a_mask_on_another_grid_is_left(tmp_path, head):
     save(write_nifti(tmp_path, head) / "mask.nii.gz", head[1][:4].astype(np.uint8))
-    with pytest.warns(UserWarning, match=r"mask\.nii\.gz left out: not on the FLAIR's grid"):
+    with pytest.warns(UserWarning, match=r"mask\.nii\.gz left out: not on the grid of p_flair\.nii\.gz"):
         assert read_study(tmp_path).mask is None
 
 

@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 
 import numpy as np
@@ -124,8 +125,8 @@ def test_a_batch_holds_the_slices_drawn():
 
 def test_batches_go_on_from_any_step():
     augmentation = Augmentation(sequence_dropout=0.5, seed=2)
-    whole = list(training_batches(sampler(4), augmentation, 0, 5).as_numpy_iterator())
-    rest = list(training_batches(sampler(4), augmentation, 3, 5).as_numpy_iterator())
+    whole = list(training_batches(sampler(4), augmentation, 0, 5))
+    rest = list(training_batches(sampler(4), augmentation, 3, 5))
     assert len(whole) == 5
     for (images, masks), (again, masks_again) in zip(whole[3:], rest, strict=True):
         np.testing.assert_array_equal(images, again)
@@ -134,17 +135,24 @@ def test_batches_go_on_from_any_step():
 
 def test_batches_without_augmentation_are_what_was_read():
     source = sampler(4)
-    batches = list(training_batches(source, Augmentation(**PLAIN), 2, 4).as_numpy_iterator())
+    batches = list(training_batches(source, Augmentation(**PLAIN), 2, 4))
     for step, (images, masks) in enumerate(batches, 2):
         np.testing.assert_array_equal(images, source.read(step)[0])
         np.testing.assert_array_equal(masks, source.read(step)[1])
 
 
-def test_shapes_are_known_before_a_batch_is_read():
-    images, masks = training_batches(sampler(4), Augmentation(), 0, 1).element_spec
+def test_a_batch_is_of_float32():
+    ((images, masks),) = training_batches(sampler(4), Augmentation(), 0, 1)
     assert images.shape == (4, 8, 8, 3)
     assert masks.shape == (4, 8, 8, 1)
     assert images.dtype == masks.dtype == "float32"
+
+
+def test_batches_that_nobody_takes_are_given_up():
+    batches = training_batches(sampler(4), Augmentation(), 0, 10**6)
+    next(batches)
+    batches.close()
+    assert not [each for each in threading.enumerate() if each.name.startswith("batches")]
 
 
 def test_what_can_not_be_drawn_is_refused():

@@ -49,6 +49,7 @@ _ARGUMENTS = (
     "flair_dropout",
     "probability",
     "sequences",
+    "reference",
     "seed",
 )
 # Control points of the random fields along each axis: n points span the image with n - 3 pieces of the spline.
@@ -104,14 +105,15 @@ class Augmentation(keras.layers.Layer):
         blur: Standard deviation of the kernel, in pixels, at most 1.
         lesion_contrast: Factors from ``1 - lesion_contrast`` to ``1 + lesion_contrast / 4`` of how far the tumour lies from
             the brain around it, for each channel; the mask says where the tumour is.
-        sequence_dropout: Share of samples whose other sequences are replaced by FLAIR: the first, the second or both
-            with the same chance.
+        sequence_dropout: Share of samples in which one or more of the other sequences are replaced by the reference, FLAIR:
+            each subset with the same chance.
         flair_alone: Share of further samples whose other sequences are all replaced by FLAIR.
         flair_dropout: Share of further samples without FLAIR. One or more of the other sequences stay, each such subset with
             the same chance. The first of ``sequences`` that stays is copied in the place of those that don't.
         probability: Share of samples that each transform touches, flips and what becomes of sequences aside: one number, or a
             table of some of the names ``rotation`` to ``lesion_contrast``; names left out keep 0.5.
         sequences: What the images' channels hold, in order.
+        reference: The sequence that stands for FLAIR above, in a model that has another one.
         seed: Any integer from 0.
 
     Raises:
@@ -148,6 +150,7 @@ class Augmentation(keras.layers.Layer):
         flair_dropout: float = 0.0,
         probability: float | Mapping[str, float] = _PROBABILITY,
         sequences: Sequence[str] = SEQUENCES,
+        reference: str = "flair",
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -170,6 +173,7 @@ class Augmentation(keras.layers.Layer):
         self.flair_dropout = flair_dropout
         self.probability = probability if isinstance(probability, (int, float)) else dict(probability)
         self.sequences = tuple(sequences)
+        self.reference = reference
         self.seed = seed
         self._check()
 
@@ -260,7 +264,7 @@ class Augmentation(keras.layers.Layer):
         return add_noise(signal, noise) if self.noise else signal
 
     def _drop_sequences(self, images: Any, draws: Draws) -> Any:
-        flair = self.sequences.index("flair")
+        flair = self.sequences.index(self.reference)
         others = len(self.sequences) - 1
         draw = (draws.uniform("sequence_dropout", 2) + 1) / 2
         # The subset is a binary number from 1: bit k says whether the k-th of the other sequences is dropped.
@@ -295,8 +299,8 @@ class Augmentation(keras.layers.Layer):
         check_range("flair_alone", self.flair_alone, 0, 1 - self.sequence_dropout)
         check_range("flair_dropout", self.flair_dropout, 0, 1 - self.sequence_dropout - self.flair_alone)
         check_integer("seed", self.seed, 0)
-        if self._drops_sequences and ("flair" not in self.sequences or len(self.sequences) < 2):
-            needs = "flair and others where sequence_dropout, flair_alone or flair_dropout is above 0"
+        if self._drops_sequences and (self.reference not in self.sequences or len(self.sequences) < 2):
+            needs = f"{self.reference} and others where sequence_dropout, flair_alone or flair_dropout is above 0"
             msg = wrong("sequences", needs, self.sequences)
             raise ValueError(msg)
         table = self.probability if isinstance(self.probability, dict) else dict.fromkeys(TRANSFORMS, self.probability)

@@ -11,6 +11,7 @@ from braintumorseg.cli._console import USAGE, fail
 keras = lazy("keras")
 
 VARIABLE = "KERAS_BACKEND"
+_TRAIN = ("tensorflow", "jax", "torch")
 _PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch", "numpy": "numpy", "openvino": "openvino"}
 
 
@@ -33,7 +34,7 @@ def explain(error: Exception) -> str:
 
 
 def check_trainable(command: str) -> None:
-    """End a command that trains unless Keras runs on TensorFlow, which reads its batches."""
+    """End a command that trains unless Keras runs on a backend that has gradients."""
     name = keras.backend.backend()
-    if name != "tensorflow":
-        fail(f"{VARIABLE}={name}: {command} runs on TensorFlow alone; unset {VARIABLE}, or set it to tensorflow", USAGE)
+    if name not in _TRAIN:
+        fail(f"{VARIABLE}={name}: {command} runs on {', '.join(_TRAIN)}; set {VARIABLE} to one, or unset it", USAGE)

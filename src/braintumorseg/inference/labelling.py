@@ -18,21 +18,29 @@ Array = NDArray[np.float32]
 class Labelling:
     """The meaning of a network's output channels.
 
-    One class has one channel, its probability. Exclusive classes (softmax) have a channel each, after that of the background.
-    Nested regions (sigmoid) have a channel each, from the whole tumour inwards.
+    One class has one channel, its probability (sigmoid), or two, the first that of the background (softmax). Exclusive classes
+    (softmax) have a channel each, after that of the background. Nested regions (sigmoid) have a channel each, from the whole
+    tumour inwards.
 
     Attributes:
         classes: The classes.
         nested: Whether each class lies within the one before it.
+        two: Whether one class has two channels.
     """
 
     classes: Classes = TUMOR
     nested: bool = False
+    two: bool = False
+
+    @property
+    def has_background(self) -> bool:
+        """Whether the first channel is the background's."""
+        return not self.nested and (len(self.classes) > 1 or self.two)
 
     @property
     def channels(self) -> int:
         """Number of output channels."""
-        return len(self.classes) + (len(self.classes) > 1 and not self.nested)
+        return len(self.classes) + self.has_background
 
     def check(self, shape: tuple[int | None, ...]) -> None:
         """Refuse a network of another output.
@@ -58,7 +66,7 @@ class Labelling:
 
     def tumor(self, output: Array) -> Array:
         """Return the probability of tumour of any class, ``(...)``, from output channels ``(..., channels)``."""
-        if len(self.classes) == 1 or self.nested:
+        if not self.has_background:
             return output[..., 0]
         # Not 1 minus the background, which is 0 too where a network was not run.
         total: Array = np.minimum(output[..., 1:].sum(axis=-1), np.float32(1))
@@ -66,7 +74,7 @@ class Labelling:
 
     def of_classes(self, output: Array) -> Array:
         """Return the channels of the classes, ``(..., classes)``; a view."""
-        return output if self.channels == len(self.classes) else output[..., 1:]
+        return output[..., 1:] if self.has_background else output
 
     def to_labels(self, mask: NDArray[np.bool_], probabilities: Array, threshold: float) -> NDArray[np.uint8]:
         """Return the label map of a tumour.

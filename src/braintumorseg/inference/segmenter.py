@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 _export = lazy("braintumorseg.runtimes.export")
 _architecture = lazy("braintumorseg.models.architecture")
 
+# The zoo stands above this room and registers itself here, so that no import points up.
+_loaders: dict[str, Callable[..., Segmenter]] = {}
+
+
+def register_loader(load: Callable[..., Segmenter]) -> None:
+    """Make a function the one that ``Segmenter.from_preset`` calls."""
+    _loaders["pretrained"] = load
+
 
 class Segmenter:
     """Turns a study into a tumour mask, on the study's own grid.
@@ -111,6 +119,25 @@ class Segmenter:
         self._latest: Network | None = model if isinstance(model, Network) else None
         self._runtimes = Runtimes()
 
+    @classmethod
+    def from_preset(cls, preset: str | PathLike[str], **options: Any) -> Segmenter:
+        """Load a pretrained model, as the tasks of KerasHub do: ``load_pretrained`` by another name.
+
+        Args:
+            preset: A name out of ``list_pretrained()``, an address on the Hugging Face Hub, or the folder of a preset.
+            options: Those of ``load_pretrained``, such as ``classes``.
+
+        Examples:
+            >>> from braintumorseg import Segmenter
+            >>> Segmenter.from_preset("resunet-lgg").name
+            'resunet-lgg'
+        """
+        return _loaders["pretrained"](preset, **options)
+
+    def save_to_preset(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write a preset, as the tasks of KerasHub do: :meth:`save` by another name."""
+        return self.save(folder, overwrite=overwrite)
+
     @cached_property
     def model(self) -> keras.Model:
         """The ``keras.Model``, built at the first touch."""
@@ -121,12 +148,14 @@ class Segmenter:
     def labelling(self) -> Labelling:
         """The meaning of the model's output channels."""
         classes, nested = self._classes, self._nested
-        if classes is not None and (len(classes) == 1 or nested is not None):
-            return Labelling(classes, bool(nested) and len(classes) > 1)
         if isinstance(self._model, Network) and self._model.graph is not None:
             channels, function = self._model.classes, self._model.graph.function
         else:
             channels, function = output_of(self.model)
+        if channels == 2 and function == "softmax" and (classes is None or len(classes) == 1):
+            return Labelling(classes or TUMOR, two=True)
+        if classes is not None and len(classes) == 1:
+            return Labelling(classes)
         if nested is None:
             nested = channels > 1 and function != "softmax"
         if classes is None:

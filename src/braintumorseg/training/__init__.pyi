@@ -1,5 +1,6 @@
 from .cache import PreparedCache as PreparedCache
 from .cached_study import CachedStudy as CachedStudy
+from .compiling import compile_model as compile_model
 from .config import TrainConfig as TrainConfig
 from .config import recipes as recipes
 from .cross_validation import CrossValidation as CrossValidation

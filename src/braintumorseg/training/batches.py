@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import tensorflow as tf
-
 from braintumorseg.preprocessing.skull import brain_alone
 from braintumorseg.training.cache import PreparedCache
 from braintumorseg.training.cached_study import CachedStudy
 from braintumorseg.training.config import TrainConfig
-from braintumorseg.training.sampling import Sampler, training_batches
+from braintumorseg.training.sampling import Sampler
 
 
 def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:
@@ -39,20 +37,6 @@ def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> l
 
 def _prepared(cache: PreparedCache, paths: Sequence[Path]) -> list[CachedStudy]:
     return [cache.get(path) for path in paths]
-
-
-def batches_from(config: TrainConfig, samplers: Sequence[tuple[int, Sampler]], first: int) -> tf.data.Dataset:
-    """Return the batches from a step on."""
-    augmentation = config.build_augmentation()
-    datasets = []
-    for last, sampler in samplers:
-        if first < last:
-            datasets.append(training_batches(sampler, augmentation, first, last))
-            first = last
-    batches = datasets[0]
-    for each in datasets[1:]:
-        batches = batches.concatenate(each)
-    return batches
 
 
 def name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:

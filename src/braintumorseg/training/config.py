@@ -179,8 +179,10 @@ class TrainConfig:
     def build_augmentation(self) -> Augmentation:
         """Return what is done to the batches."""
         known = inspect.signature(Augmentation).parameters
-        _check_keys("augmentation", self.augmentation, tuple(set(known) - {"kwargs", "sequences", "seed"}))
-        return Augmentation(**self.augmentation, sequences=self.preprocessing.sequences, seed=self.seed)
+        _check_keys("augmentation", self.augmentation, tuple(set(known) - {"kwargs", "sequences", "reference", "seed"}))
+        sequences = self.preprocessing.sequences
+        reference = next((name for name in self.preprocessing.fill_from if name in sequences), "flair")
+        return Augmentation(**self.augmentation, sequences=sequences, reference=reference, seed=self.seed)
 
     def build_loss(self) -> keras.losses.Loss:
         """Return the loss: the weighted sum of its terms."""

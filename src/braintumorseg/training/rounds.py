@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.tables import write_table
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.log import LOG_FILE, log_table
+from braintumorseg.training.scalars import ScalarWriter
 from braintumorseg.training.state import save_state
 
 STATE_FILE = "state.safetensors"
@@ -53,7 +53,7 @@ class Rounds(keras.callbacks.Callback):
         self.config, self.out, self.averaged, self.validation = config, out, averaged, validation
         self.keep, self.name_batch = keep, name_batch
         self.info = dict(info)
-        self._writer = tf.summary.create_file_writer(str(out / "tensorboard"))
+        self._board = ScalarWriter(out / "tensorboard")
         if validation is not None:
             validation.set_model(averaged)
 
@@ -103,11 +103,8 @@ class Rounds(keras.callbacks.Callback):
 
     def _write_log(self, line: Mapping[str, Any]) -> None:
         write_table(log_table(self.info["log"]), self.out / LOG_FILE, overwrite=True)
-        with self._writer.as_default(step=line["step"]):
-            for key, value in line.items():
-                if key not in ("step", "patients"):
-                    tf.summary.scalar(key, value)
-        self._writer.flush()
+        scalars = {key: value for key, value in line.items() if key not in ("step", "patients")}
+        self._board.write(line["step"], scalars)
 
 
 def copy_averages(model: keras.Model, averaged: keras.Model) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import keras
-import tensorflow as tf
 
 from braintumorseg._core.checks import DataError, check_in, wrong
 from braintumorseg._core.choices import Strategy
 from braintumorseg._core.draw import save_figure
+from braintumorseg._core.optional import lazy
 from braintumorseg.callbacks import PatientDice
 from braintumorseg.datasets.lgg import LGGDataset
 from braintumorseg.findings.reference import FEWEST
@@ -24,7 +24,7 @@ from braintumorseg.presets.preset import CONFIG_FILE as PRESET_FILE
 from braintumorseg.presets.reader import read_preset
 from braintumorseg.presets.writer import replace_reference, write_preset
 from braintumorseg.study import Study
-from braintumorseg.training.batches import batches_from, build_samplers, name_batch
+from braintumorseg.training.batches import build_samplers, name_batch
 from braintumorseg.training.card import run_card
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.log import log_table
@@ -32,9 +32,12 @@ from braintumorseg.training.patients import Patients
 from braintumorseg.training.pictures import plot_curves, plot_worst_slices
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds
+from braintumorseg.training.sampling import training_batches
 from braintumorseg.training.start import copy_weights, hash_weights, load_start
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.load import load_pretrained
+
+_tensorflow = lazy("tensorflow")
 
 CONFIG_FILE = "config.toml"
 BEST_FOLDER = "best"
@@ -64,7 +67,8 @@ def train(
 
     A run that was killed, at any moment and any number of times, ends with the weights of an uninterrupted one: each batch
     follows from the seed and the number of its step, and the state holds everything else. On one CPU thread the weights
-    are the same bit for bit. The device is TensorFlow's choice: a GPU, where there is one.
+    are the same bit for bit. Keras's backend (``KERAS_BACKEND``) may be TensorFlow, JAX or PyTorch, which draw other random
+    numbers; a run goes on with the backend that began it. The device is the backend's choice: a GPU, where there is one.
 
     The card states the run's own facts: numbers of patients, recipe, validation scores, and the dataset where studies are
     given as an ``LGGDataset``. All else is empty unless ``config.card`` states it, the licence too.
@@ -76,7 +80,7 @@ def train(
             chooses none without ``keep_best``.
         out: The run's folder, made if need be.
         cache: Folder of prepared studies; ``out/cache`` if not given.
-        strategy: ``"none"``, or ``"mirrored"`` to share each batch between all GPUs of this machine.
+        strategy: ``"none"``, or ``"mirrored"`` to share each batch between all GPUs of this machine, on TensorFlow.
         progress: Whether to show a bar with loss, validation and the time left.
 
     Returns:
@@ -86,7 +90,7 @@ def train(
         DataError: If a study can't be read or has no mask, a patient is on both sides, the weights to start from do not
             fit, or the folder holds another run or one of another version of this package. Also if the loss is no number:
             the message then names the step, its slices and the last good state.
-        ValueError: If an argument is not as stated, or Keras runs on another backend than TensorFlow.
+        ValueError: If an argument is not as stated, or the strategy is not one of the backend.
 
     Examples:
         >>> from braintumorseg import Preprocessing, TrainConfig, make_study, train
@@ -105,8 +109,10 @@ def train(
         (4, 64, 64)
     """
     check_in("strategy", strategy, get_args(Strategy))
-    if keras.backend.backend() != "tensorflow":
-        msg = wrong("Keras's backend", "tensorflow for training (KERAS_BACKEND)", keras.backend.backend())
+    if strategy == "mirrored" and keras.backend.backend() != "tensorflow":
+        msg = wrong(
+            "strategy", f"'none' on {keras.backend.backend()}; TensorFlow alone mirrors (KERAS_BACKEND)", strategy
+        )
         raise ValueError(msg)
     out = Path(out)
     patients = Patients.of(training, validation)
@@ -133,6 +139,7 @@ def _begin(config: TrainConfig, patients: Patients, start: Segmenter | None, out
         "format": STATE_FORMAT,
         "config": config.digest(),
         "preprocessing": config.preprocessing.version,
+        "backend": keras.backend.backend(),
         "start": hash_weights(start.model) if start else None,
         "patients": patients.names(),
         "step": 0,
@@ -147,10 +154,11 @@ def _begin(config: TrainConfig, patients: Patients, start: Segmenter | None, out
         ("format", "of another version of braintumorseg"),
         ("config", f"with another configuration, that of its {CONFIG_FILE}"),
         ("preprocessing", "with another version of the preprocessing"),
+        ("backend", "on another backend of Keras"),
         ("start", "from another start"),
         ("patients", "on other patients"),
     ):
-        if info.get(key) != new[key]:
+        if info.get(key, "tensorflow" if key == "backend" else None) != new[key]:
             msg = f"{out}: holds a run {kind}; give another folder, or go on with that run as it was begun"
             raise DataError(msg)
     return info
@@ -189,15 +197,22 @@ def _fit(
             )
         keep = partial(_keep, config, patients, start, out)
         rounds = Rounds(config, out, averaged, patient_dice, keep, info, partial(name_batch, samplers))
-        model.fit(
-            batches_from(config, samplers, first),
-            initial_epoch=first // config.round_steps,
-            epochs=config.steps // config.round_steps,
-            steps_per_epoch=config.round_steps,
-            shuffle=False,  # the batches have their order
-            verbose=0,
-            callbacks=[rounds, *([Progress(config.steps, config.round_steps)] if progress else [])],
-        )
+        callbacks = [rounds, *([Progress(config.steps, config.round_steps)] if progress else [])]
+        augmentation = config.build_augmentation()
+        for last, sampler in samplers:
+            if first < last:  # one call per part, as the images of each have one size
+                model.fit(
+                    training_batches(sampler, augmentation, first, last),
+                    initial_epoch=first // config.round_steps,
+                    epochs=last // config.round_steps,
+                    steps_per_epoch=config.round_steps,
+                    shuffle=False,  # the batches have their order
+                    verbose=0,
+                    callbacks=callbacks,
+                )
+                first = last
+                if last < config.steps:  # Keras ends fit by putting the averages in the place of the weights
+                    restore_state(out / STATE_FILE, model)
 
 
 def _keep(
@@ -237,7 +252,7 @@ def _measure_references(patients: Patients, out: Path) -> None:
 
 
 def _scope(strategy: str) -> AbstractContextManager[Any]:
-    return tf.distribute.MirroredStrategy().scope() if strategy == "mirrored" else nullcontext()
+    return _tensorflow.distribute.MirroredStrategy().scope() if strategy == "mirrored" else nullcontext()
 
 
 @contextmanager

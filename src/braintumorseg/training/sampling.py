@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import check_integer, check_range, wrong
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.inference.labelling import Labelling
 from braintumorseg.training.cached_study import CachedStudy
+from braintumorseg.training.compiled import compiled
 from braintumorseg.training.targets import as_outputs, spread
 
 _PREPARED_AHEAD = 4  # batches
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -178,8 +182,12 @@ class _Pool:
         return self.members[tumour][min(int(place), len(self.members[tumour]) - 1)]
 
 
-def training_batches(sampler: Sampler, augmentation: Augmentation, first: int, last: int) -> tf.data.Dataset:
-    """Return the augmented batches of steps ``first`` to ``last - 1``, read and augmented while others are trained on.
+def training_batches(
+    sampler: Sampler, augmentation: Augmentation, first: int, last: int
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield the augmented batches of steps ``first`` to ``last - 1``, read and augmented while others are trained on.
+
+    The augmentation runs on the CPU, on whatever backend Keras has, in threads beside the training.
 
     Args:
         sampler: What the batches are made of.
@@ -187,20 +195,25 @@ def training_batches(sampler: Sampler, augmentation: Augmentation, first: int, l
         first: Number of the first batch since training began.
         last: Number of the batch after the last one.
 
-    Returns:
-        A dataset of pairs ``(images, masks)``, float32, of shapes ``(batch, size, size, sequences)`` and
-        ``(batch, size, size, channels)``, the channels being those of the network's output.
+    Yields:
+        Pairs ``(images, masks)``, float32, of shapes ``(batch, size, size, sequences)`` and ``(batch, size, size, channels)``,
+        the channels being those of the network's output.
     """
-    shape, number = sampler.shape, len(sampler.labelling.classes)
+    augment = compiled(lambda images, masks, step: augmentation(images, masks, step=step))
 
-    def read(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, masks = tf.numpy_function(sampler.read, [step], (tf.float16, tf.float32), stateful=False)
-        # TensorFlow turns half floats into whole ones ten times as fast as NumPy does.
-        return tf.cast(tf.ensure_shape(images, shape), tf.float32), tf.ensure_shape(masks, (*shape[:3], number))
-
-    def change(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, masks = augmentation(*read(step), step=step)
+    def make(step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        stored, drawn = sampler.read(step)
+        images, masks = augment(stored.astype(np.float32), drawn, step)
         return images, as_outputs(masks, sampler.labelling)
 
-    batches = tf.data.Dataset.range(first, last).map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(_PREPARED_AHEAD)
+    steps, waiting = iter(range(first, last)), deque[Future[tuple[NDArray[np.float32], NDArray[np.float32]]]]()
+    with ThreadPoolExecutor(_THREADS, "batches") as threads:
+        try:
+            waiting.extend(threads.submit(make, step) for step in islice(steps, _PREPARED_AHEAD))
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(threads.submit(make, step) for step in islice(steps, 1))
+                yield batch
+        finally:  # also where the training stops early
+            for future in waiting:
+                future.cancel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
@@ -53,10 +52,10 @@ def spread(targets: NDArray[Any], number: int) -> NDArray[np.float32]:
     return np.asarray(targets[..., None] == np.arange(1, number + 1), np.float32)
 
 
-def as_outputs(masks: tf.Tensor, labelling: Labelling) -> tf.Tensor:
+def as_outputs(masks: NDArray[np.float32], labelling: Labelling) -> NDArray[np.float32]:
     """Return maps of classes that exclude each other as the channels of a network: with the background, or as regions."""
     if len(labelling.classes) == 1:
         return masks
     if labelling.nested:
-        return tf.cumsum(masks, axis=-1, reverse=True)
-    return tf.concat([1 - tf.reduce_sum(masks, axis=-1, keepdims=True), masks], axis=-1)
+        return np.cumsum(masks[..., ::-1], axis=-1)[..., ::-1]
+    return np.concatenate([1 - masks.sum(axis=-1, keepdims=True), masks], axis=-1)

@@ -27,7 +27,6 @@ _models = lazy("braintumorseg.models")
 _log = logging.getLogger(__name__)
 
 _ENCODER = re.compile(r"(encoder_\d+|bottleneck)_.*")
-_REFERENCE = "flair"  # what preprocessing puts in the place of a sequence that a study lacks
 
 
 def adapt(
@@ -73,7 +72,9 @@ def adapt(
         return segmenter
     architecture = _models.architecture_of(segmenter.model)
     before = segmenter.preprocessing.sequences
-    sequences = before if channels is None else _sequences(channels)
+    # What preprocessing puts in the place of a sequence that a study lacks.
+    reference = segmenter.preprocessing.fill_from[0]
+    sequences = before if channels is None else _sequences(channels, reference)
     changed = architecture | {"input_shape": [*architecture["input_shape"][:2], len(sequences)]}
     if wanted != segmenter.labelling:
         exclusive = wanted.channels > len(wanted.classes)
@@ -84,7 +85,7 @@ def adapt(
 
     model = _models.ARCHITECTURES[changed["name"]](**{key: value for key, value in changed.items() if key != "name"})
     old = weights_of(segmenter.model) if weights else {}
-    drawn, adapted = _transfer(old, model, before, sequences)
+    drawn, adapted = _transfer(old, model, before, sequences, reference)
     _freeze(model, freeze, (*drawn, *adapted))
     record = _record(_origin(segmenter) if weights else segmenter.name, model, drawn, adapted, sequences)
     _log.warning("%s%s", record, "; train it before you predict with it" if drawn else "")
@@ -100,8 +101,8 @@ def adapt(
     )
 
 
-def _sequences(channels: int | Sequence[str]) -> tuple[str, ...]:
-    names = (_REFERENCE,) if channels == 1 else () if isinstance(channels, (int, str)) else tuple(channels)
+def _sequences(channels: int | Sequence[str], reference: str) -> tuple[str, ...]:
+    names = (reference,) if channels == 1 else () if isinstance(channels, (int, str)) else tuple(channels)
     if not are_sequences(names):
         msg = wrong("channels", f"1 (FLAIR alone), or {NAMES}", repr(channels))
         raise ValueError(msg)
@@ -109,7 +110,11 @@ def _sequences(channels: int | Sequence[str]) -> tuple[str, ...]:
 
 
 def _transfer(
-    old: Mapping[str, NDArray[np.float32]], model: keras.Model, before: Sequence[str], after: Sequence[str]
+    old: Mapping[str, NDArray[np.float32]],
+    model: keras.Model,
+    before: Sequence[str],
+    after: Sequence[str],
+    reference: str,
 ) -> tuple[list[str], list[str]]:
     """Give a model the old weights that fit it; name the layers with weights drawn anew, and those with adapted ones."""
     first = {layer.name for layer in model.layers if layer.weights and layer.input is model.inputs[0]}
@@ -118,7 +123,7 @@ def _transfer(
         layer, _, kind = path.rpartition("/")
         array = old.get(path)
         if array is not None and layer in first and kind == "kernel" and before != after:
-            array = np.einsum("hwio,ij->hwjo", array, _shares(before, after))
+            array = np.einsum("hwio,ij->hwjo", array, _shares(before, after, reference))
             adapted.append(layer)
         if array is None or array.shape != tuple(variable.shape):
             drawn.append(layer)
@@ -127,14 +132,15 @@ def _transfer(
     return list(dict.fromkeys(drawn)), adapted
 
 
-def _shares(before: Sequence[str], after: Sequence[str]) -> NDArray[np.float32]:
+def _shares(before: Sequence[str], after: Sequence[str], reference: str) -> NDArray[np.float32]:
     """Return how much of each old sequence's kernel goes into each new sequence's, ``(old, new)``.
 
     Each row sums to 1, so that sequences that are all alike give what they gave. What stays keeps its kernel, what goes
-    gives it to FLAIR (to all that stay alike, where FLAIR is not one of them), what is new gets the mean, scaled.
+    gives it to the reference, FLAIR (to all that stay alike, where FLAIR is not one of them), and what is new gets the mean,
+    scaled.
     """
     staying = [name for name in after if name in before]
-    heirs = [_REFERENCE] if _REFERENCE in staying else staying
+    heirs = [reference] if reference in staying else staying
     shares = np.full((len(before), len(after)), 1 / len(after), np.float32)
     for row, name in zip(shares, before, strict=True):
         own = [name] if name in after else heirs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
-from braintumorseg.inference.segmenter import Segmenter
+from braintumorseg.inference.segmenter import Segmenter, register_loader
 from braintumorseg.presets.reader import read_network, read_preset
 from braintumorseg.study import TumorClass
 from braintumorseg.zoo.adapt import adapt
@@ -86,3 +86,6 @@ def load_pretrained(
         nested=preset.nested,
     )
     return adapt(segmenter, classes=classes, nested=nested, channels=channels, weights=weights, freeze=freeze)
+
+
+register_loader(load_pretrained)

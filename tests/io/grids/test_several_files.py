@@ -41,13 +41,14 @@ def save(path, study, sequence, *, geometry=None):
 def test_folders_are_read_by_the_names_in_them(tmp_path, head, layout):
     place, *names = LAYOUTS[layout]
     for name, sequence in zip(names, ("flair", "t1", "t1ce", "t1ce"), strict=True):
-        save(tmp_path / place / f"{name}.nii.gz", head, sequence)
+        save(tmp_path / place / f"{name}.nii.gz", head, sequence)  # what is called T2 is a copy of the last
     save(tmp_path / place / "x_mask.nii.gz", head, "mask")  # a result, not a study
     (folder,) = find_studies(tmp_path)
     assert folder == tmp_path / place
     study = read_study(folder)
-    assert study.sequences == ("t1", "flair", "t1ce")
-    np.testing.assert_array_equal(study.volume, head.volume)
+    assert study.sequences == ("t1", "flair", "t1ce", "t2")
+    np.testing.assert_array_equal(study.volume[..., :3], head.volume)
+    np.testing.assert_array_equal(study.volume[..., 3], head.volume[..., 2])
     assert study.mask is None
     assert study.notes == ()
     expected = {"BIDS": "sub-01", "BIDS sessions": "sub-01_ses-2"}.get(layout, "case")
@@ -81,10 +82,10 @@ def test_channels_of_one_file_may_be_left_out(tmp_path, head):
 
 def test_single_file_is_what_its_name_says(tmp_path, head):
     assert read_study(save(tmp_path / "a_t1ce.nii", head, "t1ce")).sequences == ("t1ce",)
-    with pytest.raises(
-        DataError, match=r"a_t2\.nii: is t2 by its name; expected one of t1, flair, t1ce, or sequences="
-    ):
-        read_study(save(tmp_path / "a_t2.nii", head, "t1ce"))
+    assert read_study(save(tmp_path / "a_t2.nii", head, "t1ce")).sequences == ("t2",)
+    expected = r"a_seg\.nii: is seg by its name; expected one of t1, flair, t1ce, t2, or sequences="
+    with pytest.raises(DataError, match=expected):
+        read_study(save(tmp_path / "a_seg.nii", head, "t1ce"))
 
 
 def test_flairs_alone_are_a_study_each(tmp_path, head):
@@ -294,7 +295,7 @@ def test_bad_input_is_one_line_that_names_the_file(tmp_path, head, make):
 
 def test_wrong_arguments(tmp_path):
     for arguments in ({}, {"path": tmp_path, "flair": tmp_path}):
-        with pytest.raises(ValueError, match="path must be given, or files by flair=, t1= and t1ce="):
+        with pytest.raises(ValueError, match="path must be given, or files by flair=, t1=, t1ce= or files="):
             read_study(**arguments)
-    with pytest.raises(ValueError, match="series must be a table by t1, flair, t1ce"):
-        read_study(tmp_path, series={"t2": 1})
+    with pytest.raises(ValueError, match="series must be a table by distinct names such as t1, flair, t1ce"):
+        read_study(tmp_path, series={"T2*": 1})
