@@ -25,7 +25,8 @@ from braintumorseg.training.rounds import Rounds
 config = TrainConfig.from_config({
     "name": "tiny", "model": {"name": "unet", "filters": [8, 16], "dropout": 0.1}, "steps": 150, "batch_size": 4,
     "round_steps": 25, "preprocessing": {"size": 32}, "coarse": {"size": 16, "steps": 50},
-    "augmentation": dict.fromkeys(TRANSFORMS, 0) | {"flip_left_right": False, "sequence_dropout": 0.2}, "optimizer": {"learning_rate": 0.01, "ema": 0.8, "warmup_steps": 5},
+    "augmentation": dict.fromkeys(TRANSFORMS, 0) | {"flip_left_right": False, "sequence_dropout": 0.2},
+    "optimizer": {"learning_rate": 0.01, "ema": 0.8, "warmup_steps": 5},
 })
 cases = sys.argv[1:]
 train(config, cases, [], "whole", cache="cache", progress=False)

@@ -27,8 +27,11 @@
     image.alt = `${chosen().dataset.label}, slice ${here + 1} of ${count}, tumour area ${data.areaTexts[here]}`;
     at("found").setAttribute("d", ticked("mask") ? data.found[here] : "");
     at("truth").setAttribute("d", ticked("truth") ? data.truth[here] : "");
-    at("classes").replaceChildren(...data.classes.filter((_, index) => shownClasses[index].checked).map(({ color, paths }) =>
-      svg("path", { d: paths[here], fill: color, "fill-opacity": 0.45, "fill-rule": "evenodd", stroke: color })));
+    at("classes").replaceChildren(...data.classes.filter((_, index) => shownClasses[index].checked).map(({ color, paths }) => {
+      const region = svg("path", { d: paths[here] });
+      region.style.fill = region.style.stroke = color;
+      return region;
+    }));
     const across = ticked("diameters") && data.diameters && data.diameters.slice === here ? data.diameters.lines : [];
     at("across").replaceChildren(...across.map(([y1, x1, y2, x2]) => svg("line", { class: "across", x1, y1, x2, y2 })));
     const shown = Object.keys(data.maps).find(ticked);

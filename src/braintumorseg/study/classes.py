@@ -15,8 +15,8 @@ from braintumorseg._core.checks import check_integer, wrong
 MOST_CLASSES = 255
 """A label map is one of 8 bits, and 0 is the background."""
 
-# Okabe and Ito (2008): told apart with any kind of colour vision. The first is that of the one class of a binary mask.
-_COLORS = ("#d55e00", "#56b4e9", "#f0e442", "#009e73", "#cc79a7", "#0072b2", "#e69f00")
+# Okabe and Ito (2008): told apart with any kind of colour vision. Sky blue is left to the truth.
+_COLORS = ("#d55e00", "#009e73", "#f0e442", "#cc79a7", "#0072b2", "#e69f00")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _MOST_CHARACTERS = 64
 
