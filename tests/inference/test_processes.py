@@ -116,9 +116,11 @@ def test_a_chosen_engine_can_be_sent_too(engine, study):
 # --- other processes ------------------------------------------------------------------------------------------------
 
 
-def spawned(task, *arguments):
+@pytest.fixture(scope="module")
+def spawned():
+    """Run a task in a process started by spawn, the same for all tests: its import of TensorFlow takes longer than a task."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply_async(task, arguments).get(LIMIT)
+        yield lambda task, *arguments, **options: pool.apply_async(task, arguments, options).get(LIMIT)
 
 
 def predict_all(segmenters, study):
@@ -126,15 +128,13 @@ def predict_all(segmenters, study):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_spawned_process_finds_the_same(engine, study):
+def test_a_spawned_process_finds_the_same(spawned, engine, study):
     segmenter = tuned()
     expected = segmenter.predict(study, engine=engine)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.apply_async(segmenter.predict, (study,), {"engine": engine}).get(LIMIT)
-    assert_same(found, expected)
+    assert_same(spawned(segmenter.predict, study, engine=engine), expected)
 
 
-def test_a_spawned_process_finds_the_same_slices(study):
+def test_a_spawned_process_finds_the_same_slices(spawned, study):
     classifier = SliceClassifier(build_classifier(filters=(4, 8)), Preprocessing(size=32))
     answers = classifier.predict(study)
     np.testing.assert_array_equal(spawned(classifier.predict, study), answers)
@@ -163,8 +163,8 @@ def test_a_worker_of_dask_finds_the_same(used, study):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_threads_that_share_a_segmenter_find_the_same(engine):
     studies = [make_study(seed, shape=(2, 48, 48)) for seed in range(4)]
-    expected = [tuned().predict(each, engine=engine) for each in studies]
-    shared = tuned()
+    alone, shared = tuned(), tuned()
+    expected = [alone.predict(each, engine=engine) for each in studies]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda each: shared.predict(each, engine=engine), studies * 4, timeout=LIMIT))
     for one, other in zip(found, expected * 4, strict=True):
@@ -185,22 +185,27 @@ FORKED = """
 import multiprocessing, sys, warnings
 warnings.simplefilter("ignore")  # of Python and JAX, about forks
 import braintumorseg as bts
-from braintumorseg.inference import SliceClassifier, load_slice_classifier
+from braintumorseg.inference import load_slice_classifier
 
 study = bts.make_study(1, shape=(3, 48, 48))
-engine, before = sys.argv[1:3]
 segmenters = [bts.load_pretrained("resunet-lgg-small"), bts.load_pretrained("resunet-lgg-small")]
-if before == "predicted":
-    segmenters[0].predict(study, engine=engine)
-if before == "model":
-    segmenters[0].model
-if before == "chosen":
-    prediction = segmenters[0].prediction(engine=engine)
-if before == "classifier":
-    classifier = load_slice_classifier()
-    classifier.predict(study)
 
-def work(_):
+def prepare(engine, before):
+    global segmenters, prediction, classifier
+    if before == "predicted":
+        segmenters[0].predict(study, engine=engine)
+    if before == "small":
+        segmenters = [bts.Segmenter(bts.build_resunet(filters=(4, 8)), bts.Preprocessing(size=32), name="small")]
+        segmenters[0].predict(study, engine=engine)
+    if before == "model":
+        segmenters[0].model
+    if before == "chosen":
+        prediction = segmenters[0].prediction(engine=engine)
+    if before == "classifier":
+        classifier = load_slice_classifier()
+        classifier.predict(study)
+
+def work(engine, before):
     if before == "chosen":
         return [each.segmentation.voxels for each in bts.inference.run_many(prediction, [0], read=lambda _: study)]
     if before == "classifier":
@@ -208,20 +213,27 @@ def work(_):
     return [float(each.predict(study, engine=engine).probabilities.sum()) for each in segmenters]
 
 if __name__ == "__main__":
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        try:
-            print("found", pool.apply_async(work, (0,)).get(120))
-        except multiprocessing.TimeoutError:
-            print("hung")
-        except RuntimeError as error:
-            print("refused", error)
+    for case in sys.argv[1:]:
+        engine, before = case.split("-")
+        prepare(engine, before)
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            try:
+                print("found", pool.apply_async(work, (engine, before)).get(120))
+            except multiprocessing.TimeoutError:
+                print("hung")
+            except RuntimeError as error:
+                print("refused", error)
 """
 
 
-def fork(engine, before, backend="tensorflow"):
-    """Return what a forked worker answered; the whole group of processes is ended if it does not."""
+def fork(*cases, backend="tensorflow"):
+    """Return what a worker forked after each case, ``engine-before``, answered; one process goes through all of them.
+
+    The whole group of processes is ended if it does not answer.
+    """
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", FORKED, engine, before]
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # which take longer than all that is computed here
+    command = [sys.executable, "-c", FORKED, *cases]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     ) as process:
@@ -231,41 +243,46 @@ def fork(engine, before, backend="tensorflow"):
             os.killpg(process.pid, signal.SIGKILL)
             raise
     assert process.returncode == 0, err[-2000:]
-    return out.strip().splitlines()[-1]
+    return out.strip().splitlines()[-len(cases) :]
+
+
+def refused(loaded):
+    return (
+        f"refused {loaded} was loaded before this process was forked, and can't run in it: "
+        'start processes by spawn, with multiprocessing.get_context("spawn")'
+    )
 
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="the system starts processes by spawn")
 
 
 @forks
-@pytest.mark.parametrize(
-    ("engine", "before"),
-    [(engine, "predicted") for engine in ENGINES]
-    + [("openvino", "chosen"), ("onnxruntime", "chosen"), ("keras", "model"), ("openvino", "model")]
-    + [("keras", "classifier")],
-)
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("before", ["predicted", "chosen"])
 def test_a_fork_is_refused_at_once_in_a_line_that_names_spawn(engine, before):
-    loaded = "tensorflow" if engine == "keras" or before == "model" else engine
-    expected = (
-        f"refused {loaded} was loaded before this process was forked, and can't run in it: "
-        'start processes by spawn, with multiprocessing.get_context("spawn")'
-    )
-    assert fork(engine, before) == expected
+    assert fork(f"{engine}-{before}") == [refused(engine)]
+
+
+@forks
+def test_a_fork_is_refused_once_tensorflow_is_loaded():
+    """One process, whose import of TensorFlow takes longer than all else: first the model alone, then predictions."""
+    cases = ["keras-model", "openvino-model", "keras-classifier", "keras-predicted"]
+    assert fork(*cases) == [refused("tensorflow")] * len(cases)
 
 
 @forks
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_fork_is_refused_on_other_backends(backend):
+    """With a small network, since JAX would compile that of a preset for most of a minute."""
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    assert fork("keras", "predicted", backend).startswith(
-        f"refused {backend} was loaded before this process was forked"
-    )
+    assert fork("keras-small", backend=backend) == [refused(backend)]
 
 
 @forks
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_fork_before_the_first_prediction_works(engine):
-    first, second = fork(engine, "loaded").removeprefix("found ").strip("[]").split(", ")
+    (answer,) = fork(f"{engine}-loaded")
+    first, second = answer.removeprefix("found ").strip("[]").split(", ")
     assert first == second
     assert float(first) > 0
