@@ -65,9 +65,9 @@ fuzz: $(VENV)/.installed-fuzz  ## the readers, fuzzed by coverage for SECONDS, o
 
 install-dev: $(VENV)/.installed-dev
 
-# One installation for all that CI runs: pip resolves once instead of four times.
+# One installation for all that CI runs: resolved once instead of four times, and by uv where it can be had.
 install-all: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(PIP) --editable '.[dev,docs]' $(BACKENDS)
+	$(BIN)/python .ci/install.py --editable '.[dev,docs]' $(BACKENDS)
 	cd $(VENV) && touch .installed .installed-dev .installed-docs .installed-backends
 
 bench: $(VENV)/.installed-bench  ## speed against peers: predicting, training, losses, HD95

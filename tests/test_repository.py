@@ -1,6 +1,7 @@
 """The repository around the package: workflows and their make targets, versions, the sdist's contents, templates."""
 
 import re
+import runpy
 import subprocess
 import tomllib
 from pathlib import Path
@@ -42,12 +43,32 @@ def test_workflow_calls_targets_of_the_makefile(workflow):
 
 def test_workflows_run_all_that_must_pass():
     """Each target that .ci/run makes, some workflow makes."""
-    local = re.findall(r"^make (?!install)([a-z-]+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    local = re.findall(r"^(?: *nice )?make (?!install)([a-z-]+)", run, re.MULTILINE)
     assert set(local) == {"test", "test-jax", "test-torch", "lint", "docs"}
     parts = {"test-jax", "test-torch"}
     both = re.search(r"^test-backends: (.*?)  ##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(both[1].split()) == parts
     assert set(local) - parts | {"test-backends"} <= set.union(*map(targets, WORKFLOWS))
+
+
+def test_uv_goes_by_the_configuration_of_pip():
+    """So that `make install-all` installs what pip would: builds for CPUs from an index or a folder of one's own, say."""
+    settings_of_uv = runpy.run_path(str(ROOT / ".ci" / "install.py"))["settings_of_uv"]
+    listed = [
+        ":env:.cert='/etc/own.crt'",
+        ":env:.disable-pip-version-check='1'",
+        "global.cert='/etc/others.crt'",
+        r"global.extra-index-url='file:///a/simple\nfile:///b/simple'",
+        "install.find-links='/wheels /more'",
+    ]
+    best = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    assert settings_of_uv("\n".join(listed)) == best | {
+        "SSL_CERT_FILE": "/etc/own.crt",
+        "UV_INDEX": "file:///a/simple file:///b/simple",
+        "UV_FIND_LINKS": "/wheels,/more",
+    }
+    assert settings_of_uv("") == best
 
 
 def test_workflows_test_the_pythons_that_the_package_states_on_each_system():
