@@ -184,13 +184,16 @@ def _cheapest_path(cost: Field) -> NDArray[np.intp]:
     """Return the column at each row of the cheapest path that closes, found by going round twice."""
     turn, width = cost.shape
     steps = np.arange(-_SLOPE, _SLOPE + 1)
-    windows = np.arange(width) + steps[:, None] + _SLOPE
-    total = np.zeros(width)
+    costs = _SLOPE_COST * steps[:, None] ** 2
+    beyond = np.full(width + 2 * _SLOPE, np.inf)
+    total = beyond[_SLOPE:-_SLOPE]
+    windows = np.lib.stride_tricks.sliding_window_view(beyond, width)  # one a step, of what total holds
+    total[:] = 0
     came = np.zeros((2 * turn, width), np.intp)
     for row in range(2 * turn):
-        ways = np.pad(total, _SLOPE, constant_values=np.inf)[windows] + _SLOPE_COST * steps[:, None] ** 2
+        ways = windows + costs
         came[row] = np.arange(width) + steps[ways.argmin(axis=0)]
-        total = ways.min(axis=0) + cost[row % turn]
+        np.add(ways.min(axis=0), cost[row % turn], out=total)
     path = [int(total.argmin())]
     for row in range(2 * turn - 1, turn // 2, -1):
         path.append(came[row][path[-1]])
