@@ -1,9 +1,11 @@
 """Six small patients in the LGG layout, a small configuration, and a cross-validation of them."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from braintumorseg import LGGDataset, TrainConfig, cross_validate
@@ -14,16 +16,33 @@ PATIENTS = [f"TCGA_{place}_000{number}_20000101" for place in ("AA", "BB") for n
 
 
 @pytest.fixture(scope="package")
-def root(tmp_path_factory):
+def shared(tmp_path_factory):
+    """A folder that all workers of pytest-xdist share, and a lock that one of them holds."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "cross_validation"
+    folder.mkdir(exist_ok=True)
+    return SimpleNamespace(folder=folder, lock=FileLock(base / "cross_validation.lock"))
+
+
+@pytest.fixture(scope="package")
+def root(shared):
     """The folder of the dataset; the first patient of each institution lacks the sequence after contrast."""
-    root = tmp_path_factory.mktemp("data") / "kaggle_3m"
+    with shared.lock:
+        root = shared.folder / "kaggle_3m"
+        if not root.exists():
+            write_dataset(root)
+    return root
+
+
+def write_dataset(root):
     for seed, name in enumerate(PATIENTS):
         write_case(root / name, seed, slices=6)
     for image in root.glob("TCGA_??_0001_*/*[0-9].tif"):
         pixels = np.array(Image.open(image))
         pixels[..., 2] = pixels[..., 1]
         Image.fromarray(pixels).save(image)
-    return root
 
 
 @pytest.fixture(scope="package")
@@ -44,8 +63,9 @@ def tiny():
 
 
 @pytest.fixture(scope="package")
-def finished(root, tiny, tmp_path_factory):
-    """A cross-validation of three folds: its folder, its arguments and its result."""
-    folder = tmp_path_factory.mktemp("finished") / "cv"
-    result = cross_validate(tiny, LGGDataset(root), folder, folds=3, progress=False)
+def finished(shared, root, tiny):
+    """A cross-validation of three folds: its folder and its result, which the worker that comes second reads."""
+    folder = shared.folder / "cv"
+    with shared.lock:
+        result = cross_validate(tiny, LGGDataset(root), folder, folds=3, progress=False)
     return SimpleNamespace(folder=folder, result=result)
