@@ -1,5 +1,9 @@
+from .case import Case as Case
+from .dataset import Dataset as Dataset
 from .lgg import LGGDataset as LGGDataset
 from .phantom import make_study as make_study
 from .project_split import lgg_split as lgg_split
 from .splits import stratified_folds as stratified_folds
 from .splits import stratified_split as stratified_split
+from .studies import StudyDataset as StudyDataset
+from .studies import open_dataset as open_dataset

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 
 from braintumorseg._core.checks import DataError, wrong
+from braintumorseg.datasets.case import Case
+from braintumorseg.datasets.dataset import Dataset
 from braintumorseg.datasets.project_split import PARTS, lgg_split
 from braintumorseg.io import read_study
 from braintumorseg.study import SEQUENCES, Study
@@ -25,7 +27,7 @@ _PATIENT = re.compile(r"TCGA_([A-Z0-9]{2})_[A-Z0-9]{4}_\d{8}")  # institution, p
 _SIDE = 256
 
 
-class LGGDataset:
+class LGGDataset(Dataset):
     """The published folder of the LGG dataset, one study a patient.
 
     Only names are listed here; a study is read when it is asked for. Iterating, ``dataset[0]`` and ``dataset[name]`` give
@@ -36,7 +38,6 @@ class LGGDataset:
 
     Attributes:
         root: That folder.
-        patients: Names of the patients' folders that are there, sorted.
 
     Raises:
         DataError: If it does not exist, can't be listed, or holds no patient's folder.
@@ -56,8 +57,7 @@ class LGGDataset:
         Study 'TCGA_CS_4941_19960909': 1 slice of 256x256, sequences t1, flair, t1ce, spacing unknown, mask of 0 voxels
     """
 
-    root: Path
-    patients: tuple[str, ...]
+    layout = "LGG dataset"
 
     def __init__(self, root: str | PathLike[str]) -> None:
         self.root = Path(root)
@@ -66,11 +66,29 @@ class LGGDataset:
         except OSError as error:
             msg = f"{self.root}: can't be listed ({error.strerror}); expected the folder that holds the patients"
             raise DataError(msg) from error
-        self.patients = tuple(sorted(name for name in folders if _PATIENT.fullmatch(name)))
-        if not self.patients:
+        self._names = tuple(sorted(name for name in folders if _PATIENT.fullmatch(name)))
+        if not self._names:
             msg = f"{self.root}: holds no patient; expected folders named TCGA_<institution>_<patient>_<date>"
             raise DataError(msg)
         self._expected = tuple(name for part in PARTS for name in lgg_split(part))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the studies, which are those of the patients."""
+        return self._names
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Names of the patients' folders that are there, sorted."""
+        return self._names
+
+    def patient(self, name: str) -> str:
+        """Return the patient of a study: each patient has one, of the same name.
+
+        Raises:
+            ValueError: If the patient is not in this dataset.
+        """
+        return self.path(name).name
 
     def split(self, part: str) -> LGGDataset:
         """Return the dataset of one part of the project's split; see ``lgg_split``.
@@ -124,6 +142,14 @@ class LGGDataset:
             )
             raise ValueError(msg)
         return self.root / name
+
+    def case(self, name: str) -> Case:
+        """Return where a patient's study is; as stored, with copies of the FLAIR in place of what was not taken.
+
+        Raises:
+            ValueError: If the patient is not in this dataset.
+        """
+        return Case(name, name, self.path(name))
 
     def study(self, name: str) -> Study:
         """Read a patient's study.
@@ -202,24 +228,12 @@ class LGGDataset:
             lines.append(str(error))
         return lines + [line for name in self.patients for line in _problems(self.root / name)]
 
-    def __len__(self) -> int:
-        return len(self.patients)
-
-    def __iter__(self) -> Iterator[Study]:
-        return (self.study(name) for name in self.patients)
-
-    def __getitem__(self, index: int | str) -> Study:
-        return self.study(index if isinstance(index, str) else self.patients[index])
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.patients
-
     def __repr__(self) -> str:
         return f"LGGDataset {str(self.root)!r}: {len(self)} patient{'s' if len(self) > 1 else ''}"
 
     def _restricted(self, patients: tuple[str, ...], expected: tuple[str, ...]) -> LGGDataset:
         dataset = copy(self)
-        dataset.patients, dataset._expected = patients, expected
+        dataset._names, dataset._expected = patients, expected
         return dataset
 
     def _published(self) -> pd.DataFrame:
@@ -236,6 +250,11 @@ class LGGDataset:
             msg = f"{file}: has {twice[0]} twice; expected one row a patient"
             raise DataError(msg)
         return published
+
+
+def is_lgg(root: Path) -> bool:
+    """Tell whether a folder is the LGG dataset's: with its table, and with patients of its names."""
+    return (root / "data.csv").is_file() and any(_PATIENT.fullmatch(path.name) for path in root.iterdir())
 
 
 def _identifier(name: str) -> str:

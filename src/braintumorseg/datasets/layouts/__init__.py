@@ -1,0 +1,1 @@
+"""Layouts of folders of studies with masks, one a file."""
