@@ -67,8 +67,8 @@ def test_scores_of_a_segmenter(root, tmp_path, score):
 def test_wrong_commands_end_in_one_line(root, tmp_path):
     for command in ("classify-slices", "train-slice-classifier"):
         done = run(command, "--data", tmp_path, "-o", "out", cwd=tmp_path)
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "holds no data.csv" in done.stderr
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "holds no study" in done.stderr
     done = run(
         "classify-slices",
         "--data",

@@ -128,7 +128,7 @@ def test_split_is_of_the_dataset_alone(data):
     result = run("evaluate", "--data", "plain", "--split", "val", "-o", "out")
     assert (result.returncode, result.stderr) == (
         2,
-        "braintumorseg: error: --split val: is of the LGG dataset; plain holds no data.csv\n",
+        "braintumorseg: error: --split val: is a part of the LGG dataset, or of --split-file; plain has no split\n",
     )
 
 
@@ -162,8 +162,8 @@ def test_two_studies_of_one_name_are_refused(data):
     for place in ("a", "b"):
         shutil.copytree(data / lgg_split("val")[0], Path("plain", place, "one"))
     result = run("evaluate", "--data", "plain", "-o", "out")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert "plain/b/one and plain/a/one: are two studies of one name" in result.stderr
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "plain/a/one and plain/b/one are two studies of one name, one; rename one, or list both" in result.stderr
 
 
 def test_unwritable_output_is_told_before_the_work(data):

@@ -56,7 +56,7 @@ def test_bids(tmp_path):
     assert dataset.notes == ("t2 left out: studies hold t1, flair, t1ce",)
     assert dataset.table.loc["sub-02"].tolist() == ["Leeds", 61]
     assert dataset.institutions == {"sub-01_ses-1": "York", "sub-01_ses-2": "York", "sub-02": "Leeds"}
-    assert dataset.groups("age")["sub-01_ses-2"] == "not stated"
+    assert dataset.groups("age")["sub-01_ses-2"] == "not given"
     assert dataset.subset(["sub-02"]).table["site"].tolist() == ["Leeds"]
     with pytest.raises(ValueError, match=r"column must be a column of the clinical table \(site, age\); got 'grade'"):
         dataset.groups("grade")

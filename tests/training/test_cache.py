@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from braintumorseg import DataError, Preprocessing, make_study, read_study
+from braintumorseg.datasets import Case, open_dataset
 from braintumorseg.preprocessing.skull import brain_alone
 from braintumorseg.training.cache import PreparedCache
+from layouts import write_bids
 
 PREPROCESSING = Preprocessing(size=48)
 
@@ -42,7 +44,7 @@ def entries(cache):
 
 def check(cached, path, preprocessing=PREPROCESSING):
     """Assert that this is what preprocessing gives now, but for the rounding of float16."""
-    study = read_study(path)
+    study = path.study() if isinstance(path, Case) else read_study(path)
     prepared = preprocessing.apply(study)
     target = preprocessing.apply_mask(study.mask, prepared.placement)
     assert cached.images.dtype == cached.targets.dtype == np.float16
@@ -259,3 +261,23 @@ def test_precision_on_published_files(lgg_root, cache):
     exact = preprocessing.apply(read_study(path)).images
     cached = PreparedCache(cache.folder, preprocessing).get(path).images
     assert np.abs(cached - exact).max() <= 0.002
+
+
+def test_a_case_of_several_files_is_kept_by_all_of_them(cache, tmp_path):
+    dataset = open_dataset(write_bids(tmp_path / "data"))
+    case = dataset.case("sub-02")
+    check(cache.get(case), case)
+    assert cache.get(case).name == "sub-02"
+    (entry,) = entries(cache)
+    check(cache.get(case), case)
+    assert entries(cache) == [entry]
+    touch_file(case.mask)
+    check(cache.get(case), case)
+    assert entries(cache) != [entry]
+    case.mask.unlink()
+    with pytest.raises(DataError, match=r"sub-02_label-lesion_mask.nii.gz: "):
+        cache.get(case)
+
+
+def touch_file(path):
+    os.utime(path, ns=(1, 1))

@@ -13,7 +13,7 @@ def test_toml_and_back(tiny):
 
 
 def test_recipes_are_whole_and_build():
-    assert recipes() == ["resunet-lgg", "resunet-lgg-small", "unet-lgg"]
+    assert recipes() == ["quick", "resunet-lgg", "resunet-lgg-small", "unet-lgg"]
     for name in recipes():
         config = TrainConfig.read(name)
         assert config.name == name

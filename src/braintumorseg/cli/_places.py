@@ -51,7 +51,7 @@ def is_lgg(data: Path) -> bool:
 
 
 def open_lgg(data: Path) -> LGGDataset:
-    """Open the LGG dataset."""
+    """Open the LGG dataset, for what needs its genomics."""
     if not is_lgg(data):
         fail(f"--data {data}: holds no data.csv; expected the folder of the LGG dataset", USAGE)
     return bts.LGGDataset(data)

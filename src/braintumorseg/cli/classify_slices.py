@@ -13,17 +13,19 @@ from braintumorseg._core.choices import Part, SliceScore
 from braintumorseg._core.optional import require
 from braintumorseg.cli import _options as options
 from braintumorseg.cli._console import USAGE, fail, say, silent_native_code, track
+from braintumorseg.cli._data import Data, SplitFile, choose_part, open_data, tell
 from braintumorseg.cli._loading import load, start
-from braintumorseg.cli._places import check_free, lgg_part, open_lgg
+from braintumorseg.cli._places import check_free
 
 if TYPE_CHECKING:
-    from braintumorseg import LGGDataset, Study
+    from braintumorseg import Study
+    from braintumorseg.datasets import Dataset
 
 By = Literal["segmenter", "slice-classifier"]
 
 
 def classify_slices(
-    data: Annotated[Path, typer.Option(help="The LGG dataset's folder.")],
+    data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")],
     by: Annotated[By, typer.Option(help="Model that scores the slices.")] = "segmenter",
     preset: options.Preset = "resunet-lgg",
@@ -36,14 +38,18 @@ def classify_slices(
     threshold: Annotated[
         float | None, typer.Option(help="Least score of a slice with tumour.", show_default="the best on these slices")
     ] = None,
-    split: Annotated[Part, typer.Option(help="Part of the dataset.")] = "val",
+    split: Annotated[
+        Part | None, typer.Option(help="Part of the dataset.", show_default="val of the LGG dataset, else all")
+    ] = None,
+    split_file: SplitFile = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Measure detection of tumour by slice. Results are by slice and by patient."""
-    dataset = open_lgg(data)
+    dataset = open_data(data)
     require("sklearn", "research")
     check_free((output / name for name in bts.evaluation.SLICE_CLASSIFICATION_FILES), overwrite=overwrite)
-    dataset = lgg_part(dataset, split)
+    dataset = choose_part(dataset, split, split_file, "val")
+    tell(dataset)
     if by == "segmenter":
         scored, called = _by_segmenter(dataset, preset, score)
     else:
@@ -53,7 +59,7 @@ def classify_slices(
     say(f"{classification}\npage: {written}")
 
 
-def _by_segmenter(dataset: LGGDataset, preset: str, score: SliceScore) -> tuple[Iterator[tuple[Study, Any]], str]:
+def _by_segmenter(dataset: Dataset, preset: str, score: SliceScore) -> tuple[Iterator[tuple[Study, Any]], str]:
     """Return the studies with the scores that follow from their segmentations, and a name for the scores."""
     segmenter = load(preset)
     start(segmenter)
@@ -61,7 +67,7 @@ def _by_segmenter(dataset: LGGDataset, preset: str, score: SliceScore) -> tuple[
     return pairs, f"{score} of {segmenter.name}"
 
 
-def _by_slice_classifier(dataset: LGGDataset, name: str) -> tuple[Iterator[tuple[Study, Any]], str]:
+def _by_slice_classifier(dataset: Dataset, name: str) -> tuple[Iterator[tuple[Study, Any]], str]:
     """Return the studies with the scores of a slice classifier, and its name."""
     try:
         with silent_native_code():
@@ -73,5 +79,5 @@ def _by_slice_classifier(dataset: LGGDataset, name: str) -> tuple[Iterator[tuple
     return ((study, found.predict(study)) for study in _shown(dataset)), found.name
 
 
-def _shown(dataset: LGGDataset) -> Iterator[Study]:
+def _shown(dataset: Dataset) -> Iterator[Study]:
     return track(dataset, len(dataset), "classifying")

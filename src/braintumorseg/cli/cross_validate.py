@@ -10,22 +10,24 @@ import typer
 import braintumorseg as bts
 from braintumorseg.cli._backend import check_trainable
 from braintumorseg.cli._console import DATA, USAGE, fail, inform, say, silent_native_code
-from braintumorseg.cli._places import check_folder, check_writable, is_lgg
+from braintumorseg.cli._data import Stratify, open_data, tell
+from braintumorseg.cli._places import check_writable
 from braintumorseg.cli.train import Cache, Devices, Recipe, Settings, read_config
 
 if TYPE_CHECKING:
-    from braintumorseg import LGGDataset
+    from braintumorseg.datasets import Dataset
 
 
 def cross_validate(
     data: Annotated[
-        list[Path], typer.Option(help="The LGG dataset's folder, or any folder of studies with masks; repeatable.")
+        list[Path], typer.Option(help="A folder of studies with masks in any layout, or a CSV of them; repeatable.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results; give it again to go on.")],
     recipe: Recipe = "resunet-lgg",
     settings: Settings = None,
     folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the division into folds; the recipe has the training's.")] = 0,
+    stratify: Stratify = None,
     cache: Cache = None,
     strategy: Devices = "none",
 ) -> None:
@@ -35,14 +37,25 @@ def cross_validate(
         _ = bts.cross_validate  # frameworks greet at their first import
     check_trainable("cross-validate")
     config = read_config(recipe, settings or [])
-    studies = [each for folder in data for each in _studies(folder)]
-    count = sum(len(each) if isinstance(each, bts.LGGDataset) else 1 for each in studies)
+    studies = [_open(folder) for folder in data]
+    count = sum(len(each.patients) for each in studies)
+    for each in studies:
+        tell(each)
     inform(f"{config.name}: {folds} folds of {count} patients")
     try:
-        result = bts.cross_validate(config, studies, output, folds=folds, seed=seed, cache=cache, strategy=strategy)
+        result = bts.cross_validate(
+            config,
+            studies,
+            output,
+            stratify=stratify,
+            folds=folds,
+            seed=seed,
+            cache=cache,
+            strategy=strategy,
+        )
     except bts.DataError:
         raise
-    except ValueError as error:  # folds, seed
+    except ValueError as error:  # folds, seed, column
         fail(str(error), USAGE)
     say(str(result))
     say(f"patients: {output / 'patients.csv'}")
@@ -50,15 +63,14 @@ def cross_validate(
     say(f"doubtful labels: {output / 'disagreements.html'}")
 
 
-def _studies(data: Path) -> list[LGGDataset | Path]:
+def _open(data: Path) -> Dataset:
     """Return the patients of one folder; of the LGG dataset those who are not kept for the final test."""
-    check_folder("--data", data)
-    if not is_lgg(data):
-        return [*bts.find_studies(data)]
-    dataset = bts.LGGDataset(data)
+    dataset = open_data(data)
+    if not isinstance(dataset, bts.LGGDataset):
+        return dataset
     kept = [name for name in dataset.patients if name not in bts.datasets.lgg_split("test")]
     if not kept:
         fail(f"{data}: holds test patients alone, on whom no recipe is judged", DATA)
     if len(kept) < len(dataset):
         inform(f"left out: test patients of the project's split ({len(dataset) - len(kept)})")
-    return [dataset.subset(kept)]
+    return dataset.subset(kept)

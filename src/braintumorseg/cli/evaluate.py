@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +15,13 @@ import braintumorseg as bts
 from braintumorseg._core.choices import Part
 from braintumorseg.cli import _options as options
 from braintumorseg.cli._console import USAGE, fail, out, say, silent_native_code, track
+from braintumorseg.cli._data import Data, SplitFile, choose_part, open_data, tell
 from braintumorseg.cli._loading import load, set_threshold, start
-from braintumorseg.cli._places import check_folder, check_free, is_lgg, lgg_part
+from braintumorseg.cli._places import check_free
 
 if TYPE_CHECKING:
     from braintumorseg import Segmenter, Study
+    from braintumorseg.datasets import Dataset
     from braintumorseg.evaluation import Evaluation
 
 _EXAMPLES = ("best", "median", "worst")
@@ -27,48 +29,14 @@ _TTA = "with_tta.json"
 _ROBUSTNESS = ("robustness.csv", "robustness.json")
 
 
-class _Studies:
-    """Studies to evaluate on: their paths by name, and their name together."""
-
-    def __init__(self, paths: Mapping[str, Path], dataset: bts.LGGDataset | None, called: str) -> None:
-        self.paths, self.dataset, self.called = paths, dataset, called
-
-    @classmethod
-    def find(cls, data: Path, split: Part | None) -> _Studies:
-        check_folder("--data", data)
-        if is_lgg(data):
-            part = split or "val"
-            dataset = lgg_part(bts.LGGDataset(data), part)
-            paths = {name: dataset.path(name) for name in dataset.patients}
-            return cls(paths, dataset, f"{part} patients of the LGG dataset")
-        if split is not None:
-            fail(f"--split {split}: is of the LGG dataset; {data} holds no data.csv", USAGE)
-        named: dict[str, Path] = {}
-        for path in bts.find_studies(data):
-            name = bts.io.study_name(path)
-            if name in named:
-                fail(f"{path} and {named[name]}: are two studies of one name; evaluate them apart", USAGE)
-            named[name] = path
-        return cls(named, None, f"studies of {data.absolute().name}")
-
-    @property
-    def institutions(self) -> dict[str, str] | None:
-        return self.dataset.institutions if self.dataset else None
-
-    def read(self, name: str) -> Study:
-        return self.dataset.study(name) if self.dataset else bts.read_study(self.paths[name])
-
-    def __iter__(self) -> Iterator[Study]:
-        return map(self.read, self.paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
 def evaluate(
-    data: Annotated[Path, typer.Option(help="The LGG dataset's folder, or any folder of studies with masks.")],
+    data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")],
-    split: Annotated[Part | None, typer.Option(help="Part of the LGG dataset.", show_default="val")] = None,
+    split: Annotated[
+        Part | None,
+        typer.Option(help="Part of the dataset.", show_default="val of the LGG dataset and of a split file, else all"),
+    ] = None,
+    split_file: SplitFile = None,
     preset: options.Preset = "resunet-lgg",
     tta: Annotated[
         bool, typer.Option("--tta", help="Measure with test-time augmentation (mirror images) too, and compare.")
@@ -88,7 +56,9 @@ def evaluate(
         fail(f"--card: writes into the folder of a preset; --preset {preset} is not one", USAGE)
     for note in set_threshold(segmenter, threshold):
         segmenter.name += f" with {note}"
-    studies = _Studies.find(data, split)
+    dataset = open_data(data)
+    studies = choose_part(dataset, split, split_file, "val")
+    called = _name(dataset, split, split_file)
     _check_free(output, tta=tta, robustness=robustness, overwrite=overwrite)
     if card and (threshold is not None or precision is not None or engine != "auto"):
         fail("--card: is for the preset's own settings; leave out --threshold, --engine and --precision", USAGE)
@@ -96,7 +66,8 @@ def evaluate(
     with silent_native_code():
         _ = bts.evaluate, bts.evaluation.measure_robustness  # frameworks greet at their first import
 
-    institutions = studies.institutions
+    tell(studies)
+    institutions = studies.institutions or None
     segmenter.precision = precision or segmenter.precision  # for pictures and robustness too
     measure = partial(bts.evaluate, segmenter, institutions=institutions, engine=engine)
     evaluation = measure(_shown(studies, "measuring"), precision=precision)
@@ -118,7 +89,7 @@ def evaluate(
         changed.to_json(output / _ROBUSTNESS[1], overwrite=overwrite)
         say(str(changed))
     if card:
-        bts.zoo.write_card(preset, studies.called, evaluation, tta=augmented, other_precision=other, robustness=changed)
+        bts.zoo.write_card(preset, called, evaluation, tta=augmented, other_precision=other, robustness=changed)
         say(f"card: {Path(preset) / 'CARD.md'}")
     say(f"tables and pictures: {output}")
 
@@ -130,17 +101,25 @@ def _check_free(output: Path, *, tta: bool, robustness: bool, overwrite: bool) -
     check_free((output / name for name in names), overwrite=overwrite)
 
 
-def _shown(studies: _Studies, doing: str) -> Iterator[Study]:
+def _name(dataset: Dataset, split: Part | None, split_file: Path | None) -> str:
+    """Return what to call the studies in a card."""
+    if isinstance(dataset, bts.LGGDataset):
+        return f"{split or 'val'} patients of the LGG dataset"
+    place = dataset.root.absolute().name
+    return f"{split or 'val'} patients of {place}" if split_file else f"studies of {place}"
+
+
+def _shown(studies: Dataset, doing: str) -> Iterator[Study]:
     return track(studies, len(studies), doing)
 
 
 def _draw_examples(
-    segmenter: Segmenter, studies: _Studies, evaluation: Evaluation, output: Path, *, overwrite: bool
+    segmenter: Segmenter, studies: Dataset, evaluation: Evaluation, output: Path, *, overwrite: bool
 ) -> None:
     """Draw the patients of the highest, the middle and the lowest Dice; of an even number the lower of the middle two."""
     names = evaluation.table.sort_values(["dice", "name"])["name"].tolist()
     for kind, name in zip(_EXAMPLES, (names[-1], names[(len(names) - 1) // 2], names[0]), strict=True):
-        study = studies.read(name)
+        study = studies.study(name)
         bts.save_overlay(study, segmenter.predict(study), output / f"{kind}.png", overwrite=overwrite)
 
 

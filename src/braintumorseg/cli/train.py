@@ -9,13 +9,20 @@ import typer
 
 import braintumorseg as bts
 from braintumorseg._core.choices import Strategy, TrainingPrecision
+from braintumorseg.cli import _options as options
 from braintumorseg.cli._backend import check_trainable
 from braintumorseg.cli._console import USAGE, fail, inform, say, silent_native_code
-from braintumorseg.cli._places import check_folder, check_writable, is_lgg, lgg_part
+from braintumorseg.cli._data import Data, Sides, SplitFile, Stratify, choose_sides, open_data, tell, tell_sides
+from braintumorseg.cli._gain import print_gain, score_patients
+from braintumorseg.cli._loading import load
+from braintumorseg.cli._places import check_writable
 
 if TYPE_CHECKING:
-    from braintumorseg import LGGDataset
+    from braintumorseg import Segmenter
+    from braintumorseg.datasets import Dataset
 
+_RECIPE = "resunet-lgg"
+_LOOK = 3  # studies
 Recipe = Annotated[str, typer.Option(help="A released recipe, or a TOML file.")]
 Settings = Annotated[
     list[str] | None,
@@ -28,34 +35,63 @@ Devices = Annotated[Strategy, typer.Option(help="mirrored shares each batch betw
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="The LGG dataset's folder, or any folder of studies with masks.")],
+    data: Data,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The run's folder, later a preset; give it again to go on.")
     ],
-    recipe: Recipe = "resunet-lgg",
+    recipe: Annotated[str | None, typer.Option(help="A released recipe, or a TOML file.", show_default=_RECIPE)] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Fine-tune this model on few patients. {options.PRESET_HELP}",
+            autocompletion=options.complete_presets,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train a small first model, in about five minutes on two cores.")
+    ] = False,
     settings: Settings = None,
     validation: Annotated[
-        Path | None, typer.Option(help="A folder of studies to validate on; the LGG dataset has its own.")
+        Path | None,
+        typer.Option(help="A folder of studies to validate on.", show_default="the split's val part"),
     ] = None,
+    split_file: SplitFile = None,
+    stratify: Stratify = None,
     cache: Cache = None,
     strategy: Devices = "none",
     precision: Annotated[
         TrainingPrecision | None, typer.Option(help="Number format of the training.", show_default="the recipe's")
     ] = None,
 ) -> None:
-    """Train a model by a recipe. The same command resumes an interrupted run."""
+    """Train a model by a recipe, or fine-tune one. The same command resumes an interrupted run."""
     check_writable(output)
+    if sum((recipe is not None, preset is not None, quick)) > 1:
+        fail("--recipe, --preset and --quick: exclude each other", USAGE)
     with silent_native_code():
         _ = bts.train  # frameworks greet at their first import
     check_trainable("train")
-    config = read_config(recipe, settings or [])
+    started = None if preset is None else load(preset)
+    changes = settings or []
+    config = read_config(recipe or _RECIPE, changes) if started is None and not quick else None
+    dataset = open_data(data)
+    others = None if validation is None else open_data(validation, "--validation")
+    sides = choose_sides(dataset, output, validation=others, split_file=split_file, stratify=stratify)
+    if config is None:
+        config = _change(_own_config(sides, preset), changes)
     if precision is not None:
         config = config.replace(precision=precision)
-    training, judges = _studies(data, validation)
-    inform(f"{config.name}: {len(training)} patients to train on, {len(judges)} to validate on")
-    segmenter = bts.train(config, training, judges, output, cache=cache, strategy=strategy)
-    for score in segmenter.card.scores if segmenter.card else ():
-        say(str(score))
+    tell(dataset)
+    tell_sides(sides)
+    judges = sides.validation
+    inform(
+        f"{config.name}: {len(sides.training.patients)} patients to train on, "
+        f"{0 if judges is None else len(judges.patients)} to validate on"
+    )
+    before = None if started is None or judges is None else score_patients(started, judges, "before")
+    segmenter = bts.train(
+        config, sides.training, () if judges is None else judges, output, cache=cache, strategy=strategy
+    )
+    _print_scores(segmenter, sides, before)
     best = f"\nbest checkpoint: {output / 'best'}" if config.keep_best else ""
     say(f"preset: {output}{best}\ncurves: {output / 'curves.png'}")
 
@@ -64,20 +100,40 @@ def read_config(recipe: str, settings: list[str]) -> bts.TrainConfig:
     """Read a recipe and change what ``--set`` says."""
     if recipe not in bts.training.recipes() and not Path(recipe).is_file():
         fail(f"--recipe must be one of {', '.join(bts.training.recipes())}, or a TOML file; got {recipe}", USAGE)
-    config = bts.TrainConfig.read(recipe)
+    return _change(bts.TrainConfig.read(recipe), settings)
+
+
+def _own_config(sides: Sides, preset: str | None) -> bts.TrainConfig:
+    """Return the defaults for data of one's own: of a preset that is fine-tuned, or of a quick first model."""
+    if preset is None:
+        return bts.training.quick_config(_sequences(sides.training))
+    try:
+        return bts.training.finetune_config(preset, len(sides.training.patients))
+    except bts.DataError:
+        raise
+    except ValueError as error:
+        fail(f"--preset {preset}: {error}", USAGE)
+
+
+def _sequences(dataset: Dataset) -> list[str]:
+    """Return the sequences of a dataset: those that its cases list, else those of its first studies."""
+    cases = [dataset.case(name) for name in dataset.names]
+    listed = {sequence for case in cases for sequence in (*case.sequences, *(case.channels or ())) if sequence}
+    found = listed or {sequence for name in dataset.names[:_LOOK] for sequence in dataset.study(name).sequences}
+    known = [sequence for sequence in bts.io.SEQUENCES if sequence in found]
+    return [*known, *sorted(found - set(known))]
+
+
+def _change(config: bts.TrainConfig, settings: list[str]) -> bts.TrainConfig:
     try:
         return config.set(settings)
     except ValueError as error:
         fail(f"--set: {error}", USAGE)
 
 
-def _studies(data: Path, validation: Path | None) -> tuple[LGGDataset | list[Path], LGGDataset | list[Path]]:
-    """Return the studies to train on and to validate on."""
-    check_folder("--data", data)
-    dataset = bts.LGGDataset(data) if is_lgg(data) else None
-    if validation is not None:
-        check_folder("--validation", validation)
-        return dataset or bts.find_studies(data), bts.find_studies(validation)
-    if dataset is None:
-        return bts.find_studies(data), []
-    return lgg_part(dataset, "train"), lgg_part(dataset, "val")
+def _print_scores(segmenter: Segmenter, sides: Sides, before: dict[str, float] | None) -> None:
+    """Print the validation scores of the card, and of a fine-tuned preset those of before."""
+    if before is not None and sides.validation is not None:
+        print_gain(before, score_patients(segmenter, sides.validation, "after"))
+    for score in segmenter.card.scores if segmenter.card else ():
+        say(str(score))

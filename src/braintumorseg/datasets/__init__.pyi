@@ -3,6 +3,9 @@ from .dataset import Dataset as Dataset
 from .lgg import LGGDataset as LGGDataset
 from .phantom import make_study as make_study
 from .project_split import lgg_split as lgg_split
+from .split_file import read_split as read_split
+from .split_file import split_patients as split_patients
+from .split_file import write_split as write_split
 from .splits import stratified_folds as stratified_folds
 from .splits import stratified_split as stratified_split
 from .studies import StudyDataset as StudyDataset

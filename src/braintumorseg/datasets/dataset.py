@@ -13,8 +13,8 @@ from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.datasets.case import Case
 from braintumorseg.study import Study
 
-NOT_STATED = "not stated"
-"""The group of patients whose cell in the clinical table is empty."""
+NOT_GIVEN = "not given"
+"""The institution, or another group, of a patient of whom the clinical table does not say it."""
 
 _SITES = ("institution", "site", "center", "centre", "hospital")
 
@@ -110,7 +110,7 @@ class Dataset(ABC):
             columns = ", ".join(map(str, table.columns)) or "none: there is no clinical table"
             msg = wrong("column", f"a column of the clinical table ({columns})", repr(column))
             raise ValueError(msg)
-        return {str(name): NOT_STATED if pd.isna(value) else str(value) for name, value in table[column].items()}
+        return {str(name): NOT_GIVEN if pd.isna(value) else str(value) for name, value in table[column].items()}
 
     def check_masks(self) -> None:
         """Refuse a dataset in which a study is known to have no mask, before any study is read.

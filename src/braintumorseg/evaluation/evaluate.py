@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError, wrong
-from braintumorseg.evaluation.table import NOT_GIVEN, Evaluation
+from braintumorseg.datasets.dataset import NOT_GIVEN, Dataset
+from braintumorseg.evaluation.table import Evaluation
 from braintumorseg.inference.segmenter import Segmenter
 from braintumorseg.io import read_study
 from braintumorseg.measures import dice, measure
@@ -23,7 +24,7 @@ Institutions = Mapping[str, str]
 
 def evaluate(
     segmenter: Segmenter,
-    studies: Iterable[Study | str | PathLike[str]],
+    studies: Dataset | Iterable[Study | str | PathLike[str]],
     *,
     institutions: Institutions | None = None,
     tta: bool = False,
@@ -34,10 +35,10 @@ def evaluate(
 
     Args:
         segmenter: The segmenter.
-        studies: ``Study`` objects, or paths that ``read_study`` takes; they are read one after the other, so that one is
-            in memory at a time. Each has a mask; with label maps of the segmenter's classes, the table has a column
+        studies: A dataset, ``Study`` objects, or paths that ``read_study`` takes; they are read one after the other, so that
+            one is in memory at a time. Each has a mask; with label maps of the segmenter's classes, the table has a column
             ``dice of <class>`` for each. A sequence counts as missing where the ``Study`` does not list it.
-        institutions: Where each patient was imaged, by the study's name, if known.
+        institutions: Where each patient was imaged, by the study's name, if known; those of the dataset if not given.
         tta: Whether to predict each slice as its mirror image too; see :meth:`Segmenter.predict`.
         engine: The runtime of the network; see :meth:`Segmenter.predict`.
         precision: The network's precision; ``segmenter.precision`` if not given. The evaluation records the one that was used.
@@ -61,6 +62,9 @@ def evaluate(
         found = segmenter.predict(study, tta=tta, engine=engine, precision=precision)
         return _measure(study, truth, found, segmenter.preprocessing.sequences)
 
+    if isinstance(studies, Dataset):
+        studies.check_masks()
+        institutions = studies.institutions if institutions is None else institutions
     return _collect(map(predict, studies), segmenter.name, institutions, tta=tta)
 
 

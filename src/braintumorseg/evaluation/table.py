@@ -24,7 +24,6 @@ from braintumorseg.runtimes.choice import Precision
 OVERLAPS = ("dice", "iou", "precision", "recall", "lesion_sensitivity", "lesion_precision", "lesion_f1")
 """Columns of shares, 0 to 1, more is better: what can be summarised and compared."""
 
-NOT_GIVEN = "not given"
 GROUPS = ("institution", "tumour_size", "missing_sequences")
 _TEXTS = ("name", "institution", "missing_sequences", "length_unit", "volume_unit")
 _SLICES = ("name", "slice", "true", "predicted", "shared")

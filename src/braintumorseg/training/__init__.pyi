@@ -5,6 +5,8 @@ from .config import TrainConfig as TrainConfig
 from .config import recipes as recipes
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import cross_validate as cross_validate
+from .defaults import finetune_config as finetune_config
+from .defaults import quick_config as quick_config
 from .fit_slice_classifier import SliceFeatures as SliceFeatures
 from .fit_slice_classifier import encode_slices as encode_slices
 from .fit_slice_classifier import fit_slice_classifier as fit_slice_classifier

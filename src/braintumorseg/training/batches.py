@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from braintumorseg.datasets.case import Case
 from braintumorseg.preprocessing.skull import brain_alone
 from braintumorseg.training.cache import PreparedCache
 from braintumorseg.training.cached_study import CachedStudy
@@ -13,16 +14,16 @@ from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.sampling import Sampler
 
 
-def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> list[tuple[int, Sampler]]:
+def build_samplers(config: TrainConfig, sources: Sequence[Path | Case], cache: Path) -> list[tuple[int, Sampler]]:
     """Return the parts of the run: each with its last step and what its batches are made of."""
     sizes = [(config.coarse.steps, config.coarse.size)] if config.coarse.steps else []
     sizes.append((config.steps, config.preprocessing.size))
     parts = []
     for last, size in sizes:
         preprocessing = replace(config.preprocessing, size=size)
-        whole = _prepared(PreparedCache(cache, preprocessing, classes=config.classes), paths)
+        whole = _prepared(PreparedCache(cache, preprocessing, classes=config.classes), sources)
         without_skull = PreparedCache(cache, preprocessing, change=brain_alone, classes=config.classes)
-        stripped = _prepared(without_skull, paths if config.sampling.stripped_share else ())
+        stripped = _prepared(without_skull, sources if config.sampling.stripped_share else ())
         sampler = Sampler(
             whole,
             stripped,
@@ -35,8 +36,8 @@ def build_samplers(config: TrainConfig, paths: Sequence[Path], cache: Path) -> l
     return parts
 
 
-def _prepared(cache: PreparedCache, paths: Sequence[Path]) -> list[CachedStudy]:
-    return [cache.get(path) for path in paths]
+def _prepared(cache: PreparedCache, sources: Sequence[Path | Case]) -> list[CachedStudy]:
+    return [cache.get(source) for source in sources]
 
 
 def name_batch(samplers: Sequence[tuple[int, Sampler]], step: int) -> str:

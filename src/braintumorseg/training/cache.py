@@ -6,15 +6,18 @@ import hashlib
 import inspect
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braintumorseg._core.checks import DataError
+from braintumorseg.datasets.case import Case
 from braintumorseg.io import read_study, study_name
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.study import TUMOR, Classes, Study
@@ -69,33 +72,33 @@ class PreparedCache:
         self.change = change
         self.classes = classes
 
-    def get(self, path: str | PathLike[str]) -> CachedStudy:
+    def get(self, source: str | PathLike[str] | Case) -> CachedStudy:
         """Return a study, prepared anew only where no entry fits.
 
         Args:
-            path: A study with a mask, as ``read_study`` takes it.
+            source: A study with a mask: a path that ``read_study`` takes, or a case of a dataset.
 
         Raises:
             DataError: If the study can't be read, has no mask or lacks a sequence, or the entry can't be written.
         """
-        place = Path(path).absolute()
+        origin = _Origin.of(source)
         try:
-            entry = self._entry(place)  # before the files are read: a change meanwhile gives another entry next time
+            entry = self._entry(origin)  # before the files are read: a change meanwhile gives another entry next time
         except OSError as error:
-            msg = f"{place}: can't be read ({error.strerror})"
+            msg = f"{error.filename or origin.called}: can't be read ({error.strerror})"
             raise DataError(msg) from error
         values = self._load(entry)
         if values is None:
-            self._build(place, entry)
+            self._build(origin, entry)
             values = self._load(entry)
         if values is None:
             msg = f"{entry}: can't be read back after it was written"
             raise DataError(msg)
         size, channels = self.preprocessing.size, len(self.preprocessing.sequences)
         images, targets = np.split(values, [values.size // (channels + 1) * channels])
-        return CachedStudy(study_name(place), images.reshape(-1, size, size, channels), targets.reshape(-1, size, size))
+        return CachedStudy(origin.name, images.reshape(-1, size, size, channels), targets.reshape(-1, size, size))
 
-    def _entry(self, path: Path) -> Path:
+    def _entry(self, origin: _Origin) -> Path:
         """Return where a study is kept.
 
         The folder stands for the study and how it is prepared, the file for the version of that and the state of the
@@ -107,9 +110,10 @@ class PreparedCache:
         if self.change is not None:
             name, code = f"{self.change.__module__}.{self.change.__qualname__}", _code(self.change)
         values = [] if self.classes == TUMOR else [each.value for each in self.classes]
-        identity = _digest(str(path), config, name, *values)
-        state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(path)]
-        return self.folder / f"{path.name}-{identity}" / f"{_digest(_LAYOUT, version, code, state)}.npy"
+        identity = _digest(origin.identity, config, name, *values)
+        files = [file for path in origin.paths for file in _files(path)]
+        state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        return self.folder / f"{origin.folder}-{identity}" / f"{_digest(_LAYOUT, version, code, state)}.npy"
 
     def _load(self, entry: Path) -> NDArray[np.float16] | None:
         """Map an entry's values; ``None`` if there is none, or it is not whole."""
@@ -122,13 +126,13 @@ class PreparedCache:
         fits = values.dtype == np.float16 and values.ndim == 1 and values.size > 0 and values.size % a_slice == 0
         return values if whole and fits else None
 
-    def _build(self, path: Path, entry: Path) -> None:
+    def _build(self, origin: _Origin, entry: Path) -> None:
         """Prepare a study and write it: all images, then all targets, in one file that appears at once."""
-        study = read_study(path, reference=self.preprocessing.fill_from)
+        study = origin.read(self.preprocessing.fill_from)
         if self.change is not None:
             study = self.change(study)
         if study.mask is None:
-            msg = f"{path}: has no mask; training needs the truth"
+            msg = f"{origin.called}: has no mask; training needs the truth"
             raise DataError(msg)
         prepared = self.preprocessing.apply(study)
         targets = prepare_target(study, self.preprocessing, prepared.placement, self.classes)
@@ -145,6 +149,38 @@ class PreparedCache:
             if older != entry:
                 with suppress(OSError):  # another process may have been faster, or hold it open
                     older.unlink()
+
+
+class _Origin(NamedTuple):
+    """What an entry is made of.
+
+    Attributes:
+        name: The study's name.
+        called: What messages call it.
+        folder: Beginning of the name of the entry's folder.
+        identity: What tells it from others, as JSON can hold it.
+        paths: Where its files are.
+        read: What reads it, given the sequences on whose grid it may lie.
+    """
+
+    name: str
+    called: str
+    folder: str
+    identity: object
+    paths: list[Path]
+    read: Callable[[Sequence[str]], Study]
+
+    @classmethod
+    def of(cls, source: str | PathLike[str] | Case) -> _Origin:
+        if isinstance(source, Case):
+            return cls(source.name, source.name, source.name, source.get_config(), source.paths, source.study)
+        path = Path(source).absolute()
+        read = partial(_read, path)
+        return cls(study_name(path), str(path), path.name, str(path), [path], read)
+
+
+def _read(path: Path, reference: Sequence[str]) -> Study:
+    return read_study(path, reference=reference)
 
 
 def _files(path: Path) -> list[Path]:

@@ -61,15 +61,15 @@ def run_card(
 
 
 def _describe_data(patients: Patients) -> str:
-    return _count(len(patients.training)) + (f" of {LGG_DATA}" if patients.lgg_training else "")
+    people, studies = patients.counts[0], len(patients.training)
+    counted = _count(people) if people == studies else f"{studies} studies of {_count(people)}"
+    return counted + (f" of {LGG_DATA}" if patients.lgg_training else "")
 
 
 def _describe_split(patients: Patients, *, chosen: bool) -> str:
-    validation = len(patients.validation)
+    training, validation = patients.counts
     role = "to choose the best checkpoint by" if chosen else "to validate on, by whom nothing was chosen"
-    parts = [
-        f"by patient: {len(patients.training)} to train on, {f'{validation} {role}' if validation else 'no others'}"
-    ]
+    parts = [f"by patient: {training} to train on, {f'{validation} {role}' if validation else 'no others'}"]
     if patients.lgg_training:
         trained = [
             f"{len(set(members) & patients.training.keys())} of its {len(members)} {part}"
@@ -84,7 +84,10 @@ def _describe_recipe(config: TrainConfig, start: Segmenter | None) -> str:
     parts = [(config.coarse.steps, config.coarse.size), (config.steps - config.coarse.steps, config.preprocessing.size)]
     slices = ", then ".join(f"{steps * config.batch_size} of {size}x{size}" for steps, size in parts if steps)
     recipe = f"{config.name}, {config.digest()}: augmented slices, {slices}"
-    return recipe if start is None else f"{recipe}; started from {describe_origin(start)}"
+    if start is None:
+        return recipe
+    kept = "; its encoder was kept as it is" if config.freeze else ""
+    return f"{recipe}; started from {describe_origin(start)}{kept}"
 
 
 def _scores(dice: Mapping[str, float], patients: Patients, *, chosen: bool) -> tuple[Score, ...]:

@@ -51,6 +51,8 @@ class TrainConfig:
         steps: Number of batches to train on.
         start: Name or folder of a preset whose weights the run starts from, of the same model and preprocessing. Empty for
             new weights.
+        freeze: ``"encoder"`` to train neither the encoder nor the bottleneck of a model that starts from a preset; empty to
+            train all of it.
         batch_size: Slices per batch, over all devices.
         seed: Seed of the first weights, the sampling and the augmentation; any integer from 0.
         precision: Keras's policy: ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
@@ -90,6 +92,7 @@ class TrainConfig:
     model: Mapping[str, Any]
     steps: int
     start: str = ""
+    freeze: str = ""
     batch_size: int = 16
     seed: int = 0
     precision: str = "float32"
@@ -119,6 +122,10 @@ class TrainConfig:
             if not isinstance(text, str) or not (text.strip() or empty):
                 msg = wrong(name, "a text" if empty else "a name that is not empty", repr(text))
                 raise ValueError(msg)
+        check_in("freeze", self.freeze, ("", "encoder"))
+        if self.freeze and not self.start:
+            msg = wrong("freeze", "empty where start is, for new weights have to be trained", repr(self.freeze))
+            raise ValueError(msg)
         check_integer("steps", self.steps, 1)
         check_integer("round_steps", self.round_steps, 0)
         if not self.round_steps:
@@ -329,6 +336,7 @@ class TrainConfig:
         holds a hash of its weights.
         """
         left = ("card", "start", *(("classes", "nested") if self.classes == TUMOR else ()))
+        left += () if self.freeze else ("freeze",)  # the digests of before there was such a key stay
         config = {key: value for key, value in self.get_config().items() if key not in left}
         return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg._core.optional import lazy
+from braintumorseg.datasets.dataset import Dataset
 from braintumorseg.datasets.splits import stratified_folds
 from braintumorseg.evaluation.slices.curves import best_threshold, roc_auc
 from braintumorseg.inference.segmenter import Segmenter
@@ -36,7 +37,7 @@ class SliceFeatures:
     Attributes:
         values: Float64 array ``(slices, features)``: the bottleneck's channels, pooled by maximum and by mean.
         truth: Boolean array ``(slices,)``: whether there is tumour in the slice.
-        names: ``(slices,)``: the study of each slice.
+        names: ``(slices,)``: the patient of each slice, or the study where it was not given in a dataset.
     """
 
     values: Values
@@ -44,8 +45,13 @@ class SliceFeatures:
     names: NDArray[np.str_]
 
 
-def encode_slices(segmenter: Segmenter, studies: Iterable[Study], *, batch_size: int = 8) -> SliceFeatures:
+def encode_slices(segmenter: Segmenter, studies: Dataset | Iterable[Study], *, batch_size: int = 8) -> SliceFeatures:
     """Run a segmenter's encoder once over all slices.
+
+    Args:
+        segmenter: The segmenter.
+        studies: Studies with masks, or a dataset of them.
+        batch_size: How many slices go through the encoder at once.
 
     Raises:
         DataError: If a study has no mask.
@@ -67,7 +73,8 @@ def encode_slices(segmenter: Segmenter, studies: Iterable[Study], *, batch_size:
         mask = study.mask if slabs is None else slabs.average(study.mask.astype(np.float32)) >= 0.5
         values.append(features_of)
         truth.append(np.asarray(mask.any(axis=(1, 2))))
-        names.append(np.full(len(features_of), study.name))
+        patient = studies.patient(study.name) if isinstance(studies, Dataset) else study.name
+        names.append(np.full(len(features_of), patient))
     return SliceFeatures(np.concatenate(values), np.concatenate(truth), np.concatenate(names))
 
 

@@ -16,7 +16,8 @@ from braintumorseg._core.choices import Strategy
 from braintumorseg._core.draw import save_figure
 from braintumorseg._core.optional import lazy
 from braintumorseg.callbacks import PatientDice
-from braintumorseg.datasets.lgg import LGGDataset
+from braintumorseg.datasets.case import Case
+from braintumorseg.datasets.dataset import Dataset
 from braintumorseg.findings.reference import FEWEST
 from braintumorseg.inference.reference import measure_reference
 from braintumorseg.inference.segmenter import Segmenter
@@ -35,6 +36,7 @@ from braintumorseg.training.rounds import STATE_FILE, Rounds
 from braintumorseg.training.sampling import training_batches
 from braintumorseg.training.start import copy_weights, hash_weights, load_start
 from braintumorseg.training.state import read_info, restore_state
+from braintumorseg.zoo.adapt import freeze_encoder
 from braintumorseg.zoo.load import load_pretrained
 
 _tensorflow = lazy("tensorflow")
@@ -47,8 +49,8 @@ STATE_FORMAT = 2
 
 def train(
     config: TrainConfig,
-    training: LGGDataset | Iterable[str | PathLike[str]],
-    validation: LGGDataset | Iterable[Study | str | PathLike[str]],
+    training: Dataset | Iterable[str | PathLike[str] | Case],
+    validation: Dataset | Iterable[Study | str | PathLike[str]],
     out: str | PathLike[str],
     *,
     cache: str | PathLike[str] | None = None,
@@ -75,8 +77,9 @@ def train(
 
     Args:
         config: The configuration of the run.
-        training: An ``LGGDataset``, or paths of studies with masks, as ``read_study`` takes them.
-        validation: An ``LGGDataset``, studies with masks, or their paths; may be empty. Validation changes no weights, and
+        training: A dataset, such as ``LGGDataset`` or what ``datasets.open_dataset`` opens; or its cases, or paths of
+            studies with masks, as ``read_study`` takes them.
+        validation: A dataset, studies with masks, or their paths; may be empty. Validation changes no weights, and
             chooses none without ``keep_best``.
         out: The run's folder, made if need be.
         cache: Folder of prepared studies; ``out/cache`` if not given.
@@ -180,6 +183,8 @@ def _fit(
     studies = patients.validation
     with _scope(strategy), _policy(config.precision):
         model, averaged = config.build_model(), config.build_model()
+        if config.freeze:
+            freeze_encoder(model)
         model.compile(config.optimizer.build(config.steps), config.build_loss())
         model.optimizer.build(model.trainable_variables)
         if first:
@@ -244,10 +249,10 @@ def _measure_references(patients: Patients, out: Path) -> None:
     """Store in each preset of the run what its predictions are judged by, once; a few patients are no reference."""
     if len(patients.training) < FEWEST:
         return
-    source = f"the {len(patients.training)} patients that trained the model"
+    source = f"the {patients.counts[0]} patients that trained the model"
     for folder in (out.absolute(), out.absolute() / BEST_FOLDER):
         if (folder / PRESET_FILE).exists() and read_preset(folder).reference is None:
-            reference = measure_reference(load_pretrained(folder), patients.training.values(), source)
+            reference = measure_reference(load_pretrained(folder), patients.studies(), source)
             replace_reference(folder, reference)
 
 

@@ -150,10 +150,16 @@ def _shares(before: Sequence[str], after: Sequence[str], reference: str) -> NDAr
     return shares
 
 
-def _freeze(model: keras.Model, freeze: str | None, changed: Sequence[str]) -> None:
+def freeze_encoder(model: keras.Model, changed: Sequence[str] = ()) -> None:
+    """Train neither the encoder nor the bottleneck of a model, but for the layers named in ``changed``."""
     for layer in model.layers:
-        if freeze and _ENCODER.fullmatch(layer.name) and layer.name not in changed:
+        if _ENCODER.fullmatch(layer.name) and layer.name not in changed:
             layer.trainable = False
+
+
+def _freeze(model: keras.Model, freeze: str | None, changed: Sequence[str]) -> None:
+    if freeze:
+        freeze_encoder(model, changed)
 
 
 def _origin(segmenter: Segmenter) -> str:

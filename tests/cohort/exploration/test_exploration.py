@@ -7,7 +7,9 @@ from PIL import Image
 from braintumorseg import DataError, LGGDataset, make_study
 from braintumorseg.cohort import explore, write_exploration
 from braintumorseg.cohort.exploration.pictures import figures_of
+from braintumorseg.datasets import open_dataset
 from command_line import run
+from layouts import write_bids, write_list, write_nnunet
 
 HEADER = "Patient,RNASeqCluster,histological_type,laterality"
 NAMES = [
@@ -125,6 +127,21 @@ def test_studies_without_masks_are_refused(tmp_path):
         explore(LGGDataset(tmp_path))
 
 
+def test_any_dataset_is_explored(tmp_path):
+    seen = explore(open_dataset(write_bids(tmp_path / "bids")), examples=2)
+    assert seen.table["institution"].tolist() == ["York", "York", "Leeds"]
+    assert str(seen).startswith("3 studies of 2 patients, 18 slices, ")
+    assert seen.clinical.columns.tolist() == ["site", "age"]
+    assert write_exploration(seen, tmp_path / "out").is_file()
+    listed = explore(open_dataset(write_list(tmp_path / "listed")))
+    assert "t1, t1ce: absent in 1 of 3 studies: 12" in listed.oddities
+    root = write_nnunet(tmp_path / "nnunet")
+    assert explore(open_dataset(root)).table["institution"].tolist() == ["not given"] * 3
+    (root / "labelsTr" / "case_001.nii.gz").unlink()
+    with pytest.raises(DataError, match=r"case_001 has no mask; expected labelsTr/CASE.nii.gz"):
+        explore(open_dataset(root))
+
+
 def test_command(root, tmp_path):
     done = run("explore", "--data", root, "-o", "out", "--examples", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -132,4 +149,4 @@ def test_command(root, tmp_path):
     assert (tmp_path / "out" / "exploration.html").is_file()
     again = run("explore", "--data", root, "-o", "out", cwd=tmp_path)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert run("explore", "--data", tmp_path, "-o", "new", cwd=tmp_path).returncode == 2
+    assert run("explore", "--data", tmp_path, "-o", "new", cwd=tmp_path).returncode == 1

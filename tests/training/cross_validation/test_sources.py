@@ -16,7 +16,7 @@ def others(tmp_path):
 def test_the_dataset_and_other_studies_side_by_side(root, others):
     dataset = LGGDataset(root)
     sources = Sources.of([dataset, *others])
-    assert list(sources.paths) == [*dataset.patients, "case-1", "case-2"]
+    assert list(sources.places) == [*dataset.patients, "case-1", "case-2"]
     assert sources.lgg == set(dataset.patients)
     # Copies of the FLAIR stand for absent sequences in the dataset alone.
     assert sources.study(dataset.patients[0]).sequences == ("t1", "flair")

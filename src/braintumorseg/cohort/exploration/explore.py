@@ -15,6 +15,7 @@ from braintumorseg._core.checks import DataError, check_integer
 from braintumorseg.cohort.genomics.association import CLUSTERINGS
 from braintumorseg.cohort.genomics.effects import cramers_v
 from braintumorseg.cohort.genomics.fisher import fisher_test
+from braintumorseg.datasets.dataset import NOT_GIVEN, Dataset
 from braintumorseg.datasets.lgg import LGGDataset
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.study import SEQUENCES, Study
@@ -51,7 +52,7 @@ class Exploration:
     """What ``explore`` found.
 
     Attributes:
-        table: One row a patient, by name: ``institution``; ``slices`` and ``tumour_slices``; ``tumour_voxels``; ``absent``, the
+        table: One row per study, by name: ``institution``; ``slices`` and ``tumour_slices``; ``tumour_voxels``; ``absent``, the
             sequences that are copies of the FLAIR; ``smallest_mask``, voxels of the smallest mask of a slice; ``side``,
             where the middle of the tumour lies across the head, -1 (left edge of the image) to 1; ``contrast``, how much
             brighter the FLAIR is in the mask than in its mirror image, in standard deviations of the head.
@@ -64,6 +65,7 @@ class Exploration:
         examples: Slices to show: the largest of random patients.
         without: The same patients' slices without tumour, where they have one.
         oddities: What is odd in the data, one line each.
+        patients: Number of patients; several studies may be of one.
     """
 
     table: pd.DataFrame
@@ -75,23 +77,25 @@ class Exploration:
     examples: tuple[Example, ...]
     without: tuple[Example, ...]
     oddities: tuple[str, ...]
+    patients: int
 
     def __str__(self) -> str:
         slices, tumour = int(self.table["slices"].sum()), int(self.table["tumour_slices"].sum())
-        lines = [f"{len(self.table)} patients, {slices} slices, {tumour} with tumour; {len(self.oddities)} oddities"]
+        of = "" if len(self.table) == self.patients else f"{len(self.table)} studies of "
+        lines = [f"{of}{self.patients} patients, {slices} slices, {tumour} with tumour; {len(self.oddities)} oddities"]
         return "\n".join([*lines, *self.oddities])
 
 
-def explore(dataset: LGGDataset, *, examples: int = 8, seed: int = 0) -> Exploration:
+def explore(dataset: Dataset, *, examples: int = 8, seed: int = 0) -> Exploration:
     """Look at a whole dataset once.
 
-    Oddities are found by the code, not listed in it: what ``LGGDataset.problems`` names; sequences that are copies of the
-    FLAIR; slices whose mask has fewer than 20 voxels; tumours on the other side than the clinical table's laterality says,
-    read as most patients of the same code have it; and masks in which the FLAIR is darker than in the mask's mirror image,
-    as where image or mask was flipped.
+    Oddities are found by the code, not listed in it: what the dataset's ``problems`` name; sequences that are absent, in
+    the LGG dataset copies of the FLAIR; slices whose mask has fewer than 20 voxels; tumours on the other side than the
+    clinical table's laterality says, read as most patients of the same code have it; and masks in which the FLAIR is darker
+    than in the mask's mirror image, as where image or mask was flipped.
 
     Args:
-        dataset: The studies; each is held for a moment only.
+        dataset: The studies, with masks; each is held for a moment only.
         examples: How many patients to show slices of.
         seed: Which patients.
 
@@ -116,7 +120,9 @@ def explore(dataset: LGGDataset, *, examples: int = 8, seed: int = 0) -> Explora
     """
     check_integer("examples", examples, 1)
     random = np.random.default_rng(seed)
-    shown = set(random.choice(dataset.patients, min(examples, len(dataset)), replace=False).tolist())
+    dataset.check_masks()
+    institutions = dataset.institutions
+    shown = set(random.choice(dataset.names, min(examples, len(dataset)), replace=False).tolist())
     rows: dict[str, dict[str, Any]] = {}
     sizes: list[NDArray[np.int64]] = []
     heat = np.zeros((_LEVELS, _SIDE, _SIDE), np.int64)
@@ -125,7 +131,7 @@ def explore(dataset: LGGDataset, *, examples: int = 8, seed: int = 0) -> Explora
     without: list[Example] = []
     for study in dataset:
         if study.mask is None:
-            msg = f"{dataset.path(study.name)}: has no masks; exploring needs them"
+            msg = f"{dataset.case(study.name).paths[0]}: has no masks; exploring needs them"
             raise DataError(msg)
         areas = np.count_nonzero(study.mask, axis=(1, 2))
         sizes.append(areas[areas > 0])
@@ -133,7 +139,7 @@ def explore(dataset: LGGDataset, *, examples: int = 8, seed: int = 0) -> Explora
         heat += mask
         head += flair
         rows[study.name] = {
-            "institution": dataset.institution(study.name),
+            "institution": institutions.get(study.name, NOT_GIVEN),
             "slices": len(areas),
             "tumour_slices": int((areas > 0).sum()),
             "tumour_voxels": int(areas.sum()),
@@ -160,6 +166,7 @@ def explore(dataset: LGGDataset, *, examples: int = 8, seed: int = 0) -> Explora
         examples=tuple(with_tumour),
         without=tuple(without),
         oddities=tuple(_oddities(dataset, table, clinical)),
+        patients=len(dataset.patients),
     )
 
 
@@ -215,14 +222,17 @@ def _associations(clinical: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["clustering", "clinical", "patients", "p_value", "cramers_v"])
 
 
-def _oddities(dataset: LGGDataset, table: pd.DataFrame, clinical: pd.DataFrame) -> Iterable[str]:
+def _oddities(dataset: Dataset, table: pd.DataFrame, clinical: pd.DataFrame) -> Iterable[str]:
     lines = [line.removeprefix(f"{dataset.root}{os.sep}") for line in dataset.problems()]
     lacking = [line.removesuffix(_LACKING) for line in lines if line.endswith(_LACKING)]
     if lacking:
         yield f"{len(lacking)} patients of the split are not there: {', '.join(lacking)}"
     yield from (line for line in lines if not line.endswith(_LACKING))
-    for absent, patients in table[table["absent"] != ""].groupby("absent"):
-        yield f"{absent}: not taken, but a copy of the FLAIR, in {len(patients)} patients: {', '.join(patients.index)}"
+    for absent, rows in table[table["absent"] != ""].groupby("absent"):
+        if isinstance(dataset, LGGDataset):
+            yield f"{absent}: not taken, but a copy of the FLAIR, in {len(rows)} patients: {', '.join(rows.index)}"
+        elif len(rows) < len(table):  # what no study has is no oddity
+            yield f"{absent}: absent in {len(rows)} of {len(table)} studies: {', '.join(rows.index)}"
     for name, smallest in table["smallest_mask"].items():
         if 0 < smallest < TINY:
             yield f"{name}: its smallest mask of a slice has {smallest} voxels"
@@ -230,7 +240,7 @@ def _oddities(dataset: LGGDataset, table: pd.DataFrame, clinical: pd.DataFrame) 
     for name, (code, expected) in sides.items():
         found = table.loc[name, "side"]
         yield (
-            f"{name}: the tumour lies on the {_word(found)} of the image, though laterality {code:g} is the "
+            f"{name}: the tumour lies on the {_word(found)} of the image, though laterality {code} is the "
             f"{_word(expected)} in most patients: flipped, or wrong in the table"
         )
     for name, contrast in table["contrast"].items():
@@ -241,17 +251,18 @@ def _oddities(dataset: LGGDataset, table: pd.DataFrame, clinical: pd.DataFrame) 
             )
 
 
-def _sides(side: pd.Series[float], clinical: pd.DataFrame) -> dict[str, tuple[float, float]]:
+def _sides(side: pd.Series[float], clinical: pd.DataFrame) -> dict[str, tuple[str, float]]:
     """Return the patients on the other side than most of their laterality: the code, and the side it stands for."""
     if "laterality" not in clinical:
         return {}
     clear = side[side.abs() > _UNCLEAR]
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, tuple[str, float]] = {}
     for code, patients in clear.groupby(clinical["laterality"].reindex(clear.index)):
         usual = float(np.sign(patients.median()))
         if (np.sign(patients) == usual).mean() < 0.75:  # a code that stands for no side
             continue
-        found |= {str(name): (float(code), usual) for name, value in patients.items() if np.sign(value) != usual}
+        called = f"{code:g}" if isinstance(code, float) else str(code)
+        found |= {str(name): (called, usual) for name, value in patients.items() if np.sign(value) != usual}
     return found
 
 

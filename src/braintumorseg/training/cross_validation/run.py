@@ -10,27 +10,27 @@ from pathlib import Path
 from rich.console import Console
 
 from braintumorseg._core.checks import wrong
-from braintumorseg.datasets.lgg import LGGDataset
-from braintumorseg.datasets.splits import stratified_folds
+from braintumorseg.datasets.dataset import NOT_GIVEN, Dataset
+from braintumorseg.datasets.split_file import folds_of_studies
 from braintumorseg.evaluation.disagreements import find_disagreements, write_disagreements
 from braintumorseg.evaluation.evaluate import score
 from braintumorseg.evaluation.report import write_evaluation
-from braintumorseg.evaluation.table import NOT_GIVEN
 from braintumorseg.training.config import TrainConfig
 from braintumorseg.training.cross_validation.result import CrossValidation, stored_pairs
 from braintumorseg.training.cross_validation.sources import Sources
 from braintumorseg.training.cross_validation.state import State, prediction_file, write_prediction
 from braintumorseg.training.run import train
 
-_OTHERS = "others"  # the group of studies that are not of the LGG dataset, beside some that are
+_OTHERS = "others"  # the group of studies without an institution, beside some that have one
 
 
 def cross_validate(
     config: TrainConfig,
-    studies: LGGDataset | Iterable[LGGDataset | str | PathLike[str]],
+    studies: Dataset | Iterable[Dataset | str | PathLike[str]],
     out: str | PathLike[str],
     *,
     institutions: Mapping[str, str] | None = None,
+    stratify: str | None = None,
     folds: int = 5,
     seed: int = 0,
     cache: str | PathLike[str] | None = None,
@@ -50,11 +50,12 @@ def cross_validate(
 
     Args:
         config: What to train, and how.
-        studies: The LGG dataset or a part of it; or several of them and paths of studies with masks, as ``read_study`` takes
-            them.
+        studies: A dataset or a part of it; or several of them and paths of studies with masks, as ``read_study`` takes them.
+            All studies of a patient are in one fold.
         out: The folder, made if need be.
-        institutions: Group of each patient that the folds are stratified by, by name (of its folder, or of its file without
-            suffix). If not given, those of the LGG dataset, and one group of all other studies.
+        institutions: Group of each study that the folds are stratified by, by the study's name. If not given, those of the
+            datasets, and one group of all other studies.
+        stratify: A column of the datasets' clinical tables to stratify the folds by, in place of the institutions.
         folds: How many, at least 2 and at most as many as there are patients.
         seed: Which of the many divisions into folds; the seed of the training is the configuration's.
         cache: Where prepared studies are kept; ``out/cache`` if not given.
@@ -97,25 +98,30 @@ def cross_validate(
         msg = wrong("keep_best", "false: nothing is chosen on the patients that judge", "true")
         raise ValueError(msg)
     out = Path(out)
-    given = [studies] if isinstance(studies, LGGDataset) else list(studies)
+    given = [studies] if isinstance(studies, Dataset) else list(studies)
     sources = Sources.of(given)
-    datasets = [each for each in given if isinstance(each, LGGDataset)]
+    datasets = [each for each in given if isinstance(each, Dataset)]
     whole = datasets[0] if len(given) == len(datasets) == 1 else None
     if institutions is None:
-        institutions = dict.fromkeys(sources.paths, _OTHERS if datasets else NOT_GIVEN)
-        for dataset in datasets:
-            institutions |= dataset.institutions
-    state = State(config.digest(), seed, stratified_folds(sources.paths, institutions, folds, seed=seed), sources)
+        known = {name: place for dataset in datasets for name, place in dataset.institutions.items()}
+        institutions = dict.fromkeys(sources.places, _OTHERS if known else NOT_GIVEN) | known
+    groups = institutions
+    if stratify is not None:
+        stated = {name: value for dataset in datasets for name, value in dataset.groups(stratify).items()}
+        groups = dict.fromkeys(sources.places, _OTHERS) | stated
+    state = State(config.digest(), seed, folds_of_studies(sources.patients, groups, folds, seed=seed), sources)
     state.check(out)
     config.write(out / "config.toml", overwrite=True)
     state.write(out)
     console = Console(stderr=True, quiet=not progress)
     for number, fold in enumerate(state.folds, 1):
         names = [name for name in state.patients if name not in fold]
-        others = whole.subset(names) if whole else [sources.paths[name] for name in names]
+        people = {sources.patients[name] for name in names}
+        others = whole.subset(people) if whole else [sources.places[name] for name in names]
         lacking = [name for name in fold if not prediction_file(out, name).exists()]
         if lacking:
-            console.print(f"fold {number} of {folds}: {len(others)} patients train, {len(fold)} judge", highlight=False)
+            counts = f"{len(people)} patients train, {len({sources.patients[name] for name in fold})} judge"
+            console.print(f"fold {number} of {folds}: {counts}", highlight=False)
             run = out / f"fold_{number}"
             segmenter = train(
                 config, others, (), run, cache=cache or out / "cache", strategy=strategy, progress=progress
