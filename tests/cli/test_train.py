@@ -81,7 +81,6 @@ def test_a_folder_is_divided_by_patient_and_the_split_is_kept(tmp_path):
     result = train("--data", "bids", "-o", "out")
     assert result.returncode == 0, result.stderr
     assert "data: bids is BIDS: 3 studies of 2 patients, clinical table of 2 columns" in result.stderr
-    assert "braintumorseg: warning: bids: t2 left out: studies hold t1, flair, t1ce" in result.stderr
     parts = read_split("out/split.json")
     assert sorted(name for part in parts.values() for name in part) == ["sub-01", "sub-02"]
     assert f"train on: {parts['train'][0]}\nvalidate on: {parts['val'][0]}\nsplit: out/split.json\n" in result.stderr
@@ -133,7 +132,7 @@ def test_a_quick_model_has_the_sequences_of_the_data(tmp_path):
     result = run("train", "--data", path, "--quick", "-o", "out", *flags)
     assert result.returncode == 0, result.stderr
     assert "studies.csv is CSV list: 3 studies of 2 patients, clinical table of 2 columns" in result.stderr
-    assert load_pretrained("out").preprocessing.sequences == ("t1", "flair")
+    assert load_pretrained("out").preprocessing.sequences == ("t1", "flair", "adc")
 
 
 @pytest.mark.parametrize(

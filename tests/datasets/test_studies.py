@@ -22,7 +22,7 @@ from layouts import (
     write_nnunet,
 )
 
-ALL = ("t1", "flair", "t1ce")
+ALL = ("t1", "flair", "t1ce", "t2")
 
 
 def check(dataset, names, patients, sequences=ALL):
@@ -35,7 +35,8 @@ def check(dataset, names, patients, sequences=ALL):
         assert study.sequences == sequences
         expected = phantom(seed)
         for sequence in sequences:
-            np.testing.assert_allclose(study.sequence(sequence), expected.sequence(sequence), atol=0.51)
+            written = expected.sequence("t1" if sequence == "t2" else sequence)
+            np.testing.assert_allclose(study.sequence(sequence), written, atol=0.51)
         np.testing.assert_array_equal(study.mask, expected.mask)
         assert Case.from_config(json.loads(json.dumps(dataset.case(name).get_config()))).study().name == name
     assert dataset.problems() == []
@@ -53,7 +54,7 @@ def test_bids(tmp_path):
     dataset = open_dataset(write_bids(tmp_path / "data"))
     check(dataset, ("sub-01_ses-1", "sub-01_ses-2", "sub-02"), ("sub-01", "sub-02"))
     assert dataset.describe() == "BIDS: 3 studies of 2 patients, clinical table of 2 columns"
-    assert dataset.notes == ("t2 left out: studies hold t1, flair, t1ce",)
+    assert dataset.notes == ()
     assert dataset.table.loc["sub-02"].tolist() == ["Leeds", 61]
     assert dataset.institutions == {"sub-01_ses-1": "York", "sub-01_ses-2": "York", "sub-02": "Leeds"}
     assert dataset.groups("age")["sub-01_ses-2"] == "not given"
@@ -68,7 +69,6 @@ def test_nnunet(tmp_path, version):
     names = ("case_001", "case_002", "case_003")
     check(dataset, names, names)
     assert dataset.layout == "nnU-Net"
-    assert dataset.notes == ("t2 left out: studies hold t1, flair, t1ce",)
     expected = {"background": 0, "tumour": 1} if version == 1 else {"background": 0, "whole": (1, 2), "core": 2}
     assert dataset.labels == expected
     assert dataset.table.shape == (3, 0)
@@ -78,7 +78,7 @@ def test_nnunet(tmp_path, version):
 def test_decathlon(tmp_path):
     dataset = open_dataset(write_decathlon(tmp_path / "data"))
     names = ("BRATS_001", "BRATS_002", "BRATS_003")
-    check(dataset, names, names, ("flair", "t1", "t1ce"))
+    check(dataset, names, names, ("flair", "t1", "t1ce", "t2"))
     assert dataset.describe() == "Medical Segmentation Decathlon: 3 patients"
     assert dataset.labels == {"background": 0, "edema": 1}
 
@@ -89,11 +89,10 @@ def test_a_table_that_lists_paths(tmp_path, monkeypatch):
     dataset = open_dataset(path)
     assert dataset.names == ("007a", "007b", "12")
     assert dataset.patients == ("007", "12")
-    assert [study.sequences for study in dataset] == [("t1", "flair"), ("t1", "flair"), ("flair",)]
+    assert [study.sequences for study in dataset] == [("t1", "flair", "adc"), ("t1", "flair", "adc"), ("flair", "adc")]
     np.testing.assert_array_equal(dataset["12"].mask, phantom(2).mask)
     assert dataset.table.columns.tolist() == ["site", "age"]
     assert dataset.table.loc["007b", "age"] == 51
-    assert dataset.notes == ("adc left out: studies hold t1, flair, t1ce",)
 
 
 def test_rows_of_the_table_stay_with_their_studies_in_any_order(tmp_path):
@@ -105,7 +104,7 @@ def test_rows_of_the_table_stay_with_their_studies_in_any_order(tmp_path):
 
 def test_any_other_folder(tmp_path):
     dataset = open_dataset(write_folder(tmp_path / "data"))
-    check(dataset, ("a", "b", "c"), ("a", "b", "c"))
+    check(dataset, ("a", "b", "c"), ("a", "b", "c"), ("t1", "flair", "t1ce"))
     assert dataset.describe() == "folder of studies: 3 patients"
     assert dataset.case("b").source == tmp_path / "data" / "b"
     assert "StudyDataset" in repr(dataset)
@@ -147,9 +146,9 @@ def test_a_mask_on_another_grid_is_refused(tmp_path):
     affine = study.geometry.file_affine.copy()
     affine[:3, 3] += 7
     path = save(study, study.mask.astype(np.uint8), root / "labelsTr" / "case_001.nii.gz", affine)
-    with pytest.raises(DataError, match=f"{re.escape(str(path))}: lies on another grid than case_001; expected"):
+    with pytest.raises(DataError, match=f"{re.escape(str(path))}: does not lie on the FLAIR's grid; expected a mask"):
         open_dataset(root).study("case_001")
-    assert "lies on another grid" in open_dataset(root).problems()[0]
+    assert "does not lie on the FLAIR's grid" in open_dataset(root).problems()[0]
 
 
 def test_the_mask_of_a_subject_with_one_session_needs_not_name_it(tmp_path):
@@ -216,7 +215,7 @@ def write(text):
         (rewrite(labels=None), "dataset.json: describes no dataset; expected channel_names"),
         (rewrite(channel_names={"1": "FLAIR"}), "dataset.json: numbers its channels 1; expected 0, 1"),
         (rewrite(channel_names={"0": "T1", "1": "T1w"}), "dataset.json: names the sequence t1 twice"),
-        (rewrite(channel_names={"0": "ADC map"}), "names the channels adc_map; expected some out of t1, flair, t1ce"),
+        (rewrite(channel_names={"0": "3D"}), "dataset.json: names the channels 3d; expected distinct names such as t1"),
         (
             rewrite(channel_names={"0": "FLAIR"}),
             "case_001_0001.nii.gz: is of a channel that dataset.json does not name",
@@ -280,7 +279,11 @@ def test_wrong_folders_of_the_decathlon_are_one_line(tmp_path, change, message):
         ("007b_x", "absent", "studies.csv: line 3: .*absent.nii.gz does not exist; expected a path relative to"),
         ("007,007b", "007,007a", "studies.csv: line 3: the study 007a comes twice; tell a patient's studies apart"),
         ("007,007b", ",007b", "studies.csv: line 3 names no patient"),
-        ("007b_x.nii.gz", "", "studies.csv: line 3: 007b has no FLAIR; expected a file in the column flair"),
+        (
+            "b,007b_x.nii.gz,007b_y.nii.gz,007b_y.nii.gz",
+            "b,,,",
+            "studies.csv: line 3: 007b has no file; expected one in",
+        ),
     ],
 )
 def test_wrong_tables_are_one_line(tmp_path, old, new, message):
@@ -316,10 +319,16 @@ def test_ambiguous_files_of_bids_are_named(tmp_path):
 def test_subjects_without_a_flair_are_noted(tmp_path):
     root = write_bids(tmp_path / "data")
     (root / "sub-02/anat/sub-02_FLAIR.nii.gz").unlink()
-    assert open_dataset(root).notes[0] == "sub-02 left out: it has no FLAIR"
+    assert open_dataset(root).notes == ("sub-02 left out: it has no FLAIR, as others have",)
     for path in root.rglob("*_FLAIR.nii.gz"):
         path.unlink()
-    with pytest.raises(DataError, match=r"data: holds no FLAIR; expected sub-\*/anat"):
+    dataset = open_dataset(root)  # none has one: T1 is the grid
+    assert dataset.patients == ("sub-01", "sub-02")
+    assert dataset["sub-02"].sequences == ("t1", "t1ce", "t2")
+    np.testing.assert_array_equal(dataset["sub-02"].mask, phantom(2).mask)
+    for path in root.rglob("*w.nii.gz"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"data: holds no image; expected sub-\*/anat"):
         open_dataset(root)
 
 
@@ -349,6 +358,34 @@ def test_two_studies_of_one_name_are_refused(tmp_path):
         write_case(tmp_path / place, 0)
     with pytest.raises(DataError, match=r"x/a and .*y/a are two studies of one name, a; rename one"):
         open_dataset(tmp_path)
+
+
+def test_masks_of_several_values_are_label_maps_with_the_names_of_the_dataset(tmp_path):
+    """In the Decathlon's 4-D files and in nnU-Net's single ones; a value without a name is refused."""
+    study = phantom(0)
+    labels = study.mask.astype(np.uint8)
+    labels[:, :32] *= 3
+    for root, name in ((write_nnunet(tmp_path / "n"), "case_001"), (write_decathlon(tmp_path / "d"), "BRATS_001")):
+        rewrite(labels={"background": 0, "edema": 1, "core": 3})(root)
+        save(study, labels, root / "labelsTr" / f"{name}.nii.gz")
+        read = open_dataset(root)[name]
+        np.testing.assert_array_equal(read.labels, labels)
+        assert [(each.name, each.value) for each in read.classes] == [("edema", 1), ("core", 3)]
+        rewrite(labels={"background": 0, "edema": 1, "core": 2})(root)
+        with pytest.raises(DataError, match=rf"{name}.nii.gz: holds the label 3; expected 0 and edema = 1, core = 2"):
+            open_dataset(root).study(name)
+    root = write_brats(tmp_path / "b", ["BraTS20_1"])
+    save(study, labels, root / "BraTS20_1" / "BraTS20_1-seg.nii.gz")
+    assert [each.value for each in open_dataset(root)[0].classes] == [1, 3]
+
+
+def test_a_mask_of_the_decathlon_on_another_grid_is_refused(tmp_path):
+    root = write_decathlon(tmp_path)
+    study = phantom(0)
+    affine = study.geometry.file_affine * 1.1
+    path = save(study, study.mask.astype(np.uint8), root / "labelsTr" / "BRATS_001.nii.gz", affine)
+    with pytest.raises(DataError, match=f"{re.escape(str(path))}: lies on another grid than BRATS_001; expected"):
+        open_dataset(root).study("BRATS_001")
 
 
 def test_subsets_go_by_patient(tmp_path):

@@ -275,7 +275,7 @@ def test_a_case_of_several_files_is_kept_by_all_of_them(cache, tmp_path):
     check(cache.get(case), case)
     assert entries(cache) != [entry]
     case.mask.unlink()
-    with pytest.raises(DataError, match=r"sub-02_label-lesion_mask.nii.gz: "):
+    with pytest.raises(DataError, match="sub-02_label-lesion_mask"):
         cache.get(case)
 
 

@@ -120,7 +120,7 @@ def _sequences(dataset: Dataset) -> list[str]:
     cases = [dataset.case(name) for name in dataset.names]
     listed = {sequence for case in cases for sequence in (*case.sequences, *(case.channels or ())) if sequence}
     found = listed or {sequence for name in dataset.names[:_LOOK] for sequence in dataset.study(name).sequences}
-    known = [sequence for sequence in bts.io.SEQUENCES if sequence in found]
+    known = [sequence for sequence in (*bts.io.SEQUENCES, "t2") if sequence in found]
     return [*known, *sorted(found - set(known))]
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
-from braintumorseg.io import read_segmentation, read_study
-from braintumorseg.study import Study
+from braintumorseg.io import read_study
+from braintumorseg.io.grids.combining import label_map
+from braintumorseg.study import Study, as_classes, in_order, named_values
 
 _NEAR = 1e-2  # mm: how far affines of one grid may lie apart, as headers hold them in float32
 
@@ -32,6 +32,7 @@ class Case:
         sequences: File of each sequence by its name, where each is a file of its own.
         channels: Sequence of each channel of ``path``, ``None`` for a channel that is left out; for 4-D files.
         mask: File of the mask, on the study's grid; ``None`` where ``read_study`` finds it with the study, or there is none.
+        classes: Value of each class in the mask, by name, where the dataset states them; else its values name them.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Case:
     sequences: Mapping[str, Path] = field(default_factory=dict)
     channels: tuple[str | None, ...] | None = None
     mask: Path | None = None
+    classes: Mapping[str, int] | None = None
 
     @property
     def lacks_mask(self) -> bool:
@@ -57,17 +59,23 @@ class Case:
         """Files and folders that the study is read from."""
         return [each for each in (self.path, *self.sequences.values(), self.mask) if each is not None]
 
-    def study(self) -> Study:
+    def study(self, reference: Sequence[str] = ("flair",)) -> Study:
         """Read the study, with its mask where it has one.
+
+        Args:
+            reference: The sequences on whose grid the study may lie; the first that it has. Where it has none of these, its own
+                first sequence is taken.
 
         Raises:
             DataError: If a file can't be read, or the mask lies on another grid; the message names the file.
         """
-        if self.path is not None:
-            study = read_study(self.path, sequences=self.channels, name=self.name)
-        else:
-            study = read_study(**self.sequences, name=self.name)  # type: ignore[arg-type]
-        return study if self.mask is None else study.with_mask(_read_mask(self.mask, study))
+        if self.path is None:
+            files = dict(self.sequences) | ({} if self.mask is None else {"mask": self.mask})
+            found = [each for each in reference if each in self.sequences] or in_order(tuple(self.sequences))[:1]
+            classes = None if self.classes is None else dict(self.classes)
+            return read_study(files=files, reference=found, classes=classes, name=self.name)
+        study = read_study(self.path, sequences=self.channels, reference=reference, name=self.name)
+        return study if self.mask is None else _with_mask(study, self.mask, self.classes)
 
     def get_config(self) -> dict[str, Any]:
         """Return what JSON can hold; paths are absolute."""
@@ -78,6 +86,7 @@ class Case:
             "sequences": {name: _text(path) for name, path in self.sequences.items()},
             "channels": None if self.channels is None else list(self.channels),
             "mask": _text(self.mask),
+            "classes": None if self.classes is None else dict(self.classes),
         }
 
     @classmethod
@@ -90,6 +99,7 @@ class Case:
             {name: Path(path) for name, path in config["sequences"].items()},
             None if config["channels"] is None else tuple(config["channels"]),
             _path(config["mask"]),
+            config["classes"],
         )
 
 
@@ -101,20 +111,24 @@ def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _read_mask(path: Path, study: Study) -> NDArray[np.bool_]:
-    """Read a NIfTI mask onto a study; the two may be stored in different orientations."""
-    if study.geometry is None or not nifti.is_nifti(path):
-        return read_segmentation(path, study).mask
+def _with_mask(study: Study, path: Path, stated: Mapping[str, int] | None) -> Study:
+    """Give a study a NIfTI mask on its grid; the two may be stored in different orientations."""
     try:
         volume = nifti.read_volume(path)
     except OSError as error:
         msg = f"{path}: can't be read ({error.strerror or error})"
         raise DataError(msg) from error
-    same = volume.array.shape == study.shape
-    if not same or not np.allclose(volume.geometry.affine, study.geometry.affine, rtol=0, atol=_NEAR):
-        msg = f"{path}: lies on another grid than {study.name}; expected a mask on the FLAIR's grid, {study.shape}"
+    geometry = study.geometry
+    same = geometry is not None and volume.array.shape == study.shape
+    if geometry is None or not same or not np.allclose(volume.geometry.affine, geometry.affine, rtol=0, atol=_NEAR):
+        msg = f"{path}: lies on another grid than {study.name}; expected a mask on its grid, {study.shape}"
         raise DataError(msg)
     if not np.isfinite(volume.array).all():
         msg = f"{path}: must be finite; got NaN or infinite values"
         raise DataError(msg)
-    return np.ascontiguousarray(volume.array > 0)
+    classes = None if stated is None else as_classes(stated)
+    labels = label_map(volume.array, classes, path)
+    if labels is None:
+        return study.with_mask(np.ascontiguousarray(volume.array > 0))
+    known = classes or named_values([int(each) for each in np.unique(labels) if each])
+    return replace(study, mask=None, labels=labels, classes=known)

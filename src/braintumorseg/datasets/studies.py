@@ -32,7 +32,8 @@ class StudyDataset(Dataset):
     | CSV | columns ``patient``, ``study``, ``flair``, ``t1``, ... | column ``mask`` | all other columns |
     | other folders | all that ``find_studies`` finds | as ``read_study`` reads them | |
 
-    Sequences of other names are left out, with a note.
+    Sequences may have any name. A mask of several values is a label map, whose classes ``dataset.json`` names, or else its
+    values do.
 
     Args:
         root: The folder, or the CSV (TSV) file.
@@ -40,7 +41,7 @@ class StudyDataset(Dataset):
     Attributes:
         root: That folder or file.
         layout: Name of its layout, such as ``"BIDS"``.
-        labels: Value or values of each label in the masks, by the label's name, as ``dataset.json`` states them.
+        labels: Value of each label in the masks, or the values of each region, by its name, as ``dataset.json`` states them.
         notes: What was left out, and why.
 
     Raises:

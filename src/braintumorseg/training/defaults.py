@@ -16,6 +16,8 @@ from braintumorseg.zoo.load import load_pretrained
 
 _BASE = "resunet-lgg"  # the recipe whose augmentation and loss are taken
 _ROUND = 50  # steps
+_DERIVED = ("input_shape", "classes", "activation")  # from the sequences and the classes of the configuration
+_SOFTMAX_LOSS = ({"name": "categorical_crossentropy"}, {"name": "dice", "per": "batch"})
 
 
 def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
@@ -44,7 +46,7 @@ def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
     steps = min(max(30 * patients, 300), 1500)
     return TrainConfig(
         name=f"{segmenter.name}-tuned",
-        model={key: value for key, value in architecture.items() if key != "input_shape"},
+        model={key: value for key, value in architecture.items() if key not in _DERIVED},
         steps=steps - steps % _ROUND,
         start=str(Path(preset).absolute()) if Path(preset).is_dir() else str(preset),
         freeze="encoder",
@@ -53,11 +55,13 @@ def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
         validate_every=2,
         threshold=segmenter.threshold,
         min_voxels=segmenter.min_voxels,
+        classes=segmenter.classes,
+        nested=segmenter.labelling.nested,
         preprocessing=segmenter.preprocessing,
         coarse=CoarseConfig(),
         sampling=SamplingConfig(tumour_share=0.5, patient_power=0.3),
         augmentation=TrainConfig.read(_BASE).augmentation,
-        loss=TrainConfig.read(_BASE).loss,
+        loss=TrainConfig.read(_BASE).loss if architecture["activation"] == "sigmoid" else _SOFTMAX_LOSS,
         optimizer=OptimizerConfig(learning_rate=3e-4, warmup_steps=30, weight_decay=1e-2, clip_norm=1.0, ema=0.98),
     )
 
@@ -68,7 +72,8 @@ def quick_config(sequences: Sequence[str]) -> TrainConfig:
     It shows whether the data can be learned from; a model to be used takes a released recipe.
 
     Args:
-        sequences: The sequences of the model's input, such as ``("flair",)``.
+        sequences: The sequences of the model's input, such as ``("flair",)``; what a study lacks of them is filled with a
+            copy of the FLAIR, or of the first one where FLAIR is none of them.
 
     Raises:
         ValueError: If there is no such sequence.
@@ -79,4 +84,5 @@ def quick_config(sequences: Sequence[str]) -> TrainConfig:
         96
     """
     config = TrainConfig.read("quick")
-    return config.replace(preprocessing=replace(config.preprocessing, sequences=tuple(sequences)))
+    filled = "flair" if "flair" in sequences else sequences[0]
+    return config.replace(preprocessing=replace(config.preprocessing, sequences=tuple(sequences), fill_from=(filled,)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -78,9 +78,10 @@ class Patients:
         """Return the names of both sides, as the state of a run keeps them."""
         return {"training": list(self.training), "validation": [study.name for study in self.validation]}
 
-    def studies(self) -> Iterator[Study]:
-        """Read the training studies, one after the other."""
-        return (source.study() if isinstance(source, Case) else read_study(source) for source in self.training.values())
+    def studies(self, reference: Sequence[str] = ("flair",)) -> Iterator[Study]:
+        """Read the training studies, one after the other, on the grid of the first of these sequences that each has."""
+        for source in self.training.values():
+            yield source.study(reference) if isinstance(source, Case) else read_study(source, reference=reference)
 
     @property
     def counts(self) -> tuple[int, int]:

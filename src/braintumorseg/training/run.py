@@ -252,7 +252,8 @@ def _measure_references(patients: Patients, out: Path) -> None:
     source = f"the {patients.counts[0]} patients that trained the model"
     for folder in (out.absolute(), out.absolute() / BEST_FOLDER):
         if (folder / PRESET_FILE).exists() and read_preset(folder).reference is None:
-            reference = measure_reference(load_pretrained(folder), patients.studies(), source)
+            segmenter = load_pretrained(folder)
+            reference = measure_reference(segmenter, patients.studies(segmenter.preprocessing.fill_from), source)
             replace_reference(folder, reference)
 
 

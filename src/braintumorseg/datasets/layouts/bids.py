@@ -28,10 +28,10 @@ def is_bids(root: Path) -> bool:
 
 
 def find(root: Path) -> Found:
-    """Return the sessions of all subjects that have a FLAIR.
+    """Return the sessions of all subjects that have a FLAIR; or all sessions, where none has one.
 
     Raises:
-        DataError: If no session has one, a session has two, or several masks; if ``participants.tsv`` is no table.
+        DataError: If no session has an image, one has two FLAIRs, or several masks; if ``participants.tsv`` is no table.
     """
     masks = _masks(root)
     cases, notes, left = [], [], set()
@@ -54,17 +54,23 @@ def find(root: Path) -> Found:
         own = found.pop("seg", None)
         left |= {kind for kind in found if not is_read(kind)}
         sequences = {kind: path for kind, path in found.items() if is_read(kind)}
-        if "flair" not in sequences:
-            notes.append(f"{name} left out: it has no FLAIR")
+        if not sequences:
+            notes.append(f"{name} left out: it has no image whose name is known")
             continue
         near = [*masks.get((subject, session), ())]
         if session is not None and alone.count(subject) == 1:
             near += masks.get((subject, None), ())
-        mask = _choose(name, near, sequences["flair"]) or own
+        first = sequences.get("flair") or next(iter(sequences.values()))
+        mask = _choose(name, near, first) or own
         cases.append(Case(name, subject, sequences=sequences, mask=mask))
+    cases = [case for case in cases if "flair" in case.sequences] or cases
     if not cases:
-        msg = f"{root}: holds no FLAIR; expected sub-*/anat/*_FLAIR.nii.gz, or sub-*/ses-*/anat/*_FLAIR.nii.gz"
+        msg = f"{root}: holds no image; expected sub-*/anat/*_FLAIR.nii.gz, or sub-*/ses-*/anat/*_FLAIR.nii.gz"
         raise DataError(msg)
+    without = sorted({subject for subject, _, _ in sessions} - {case.patient for case in cases})
+    notes += [
+        f"{subject} left out: it has no FLAIR, as others have" for subject in without if "flair" in cases[0].sequences
+    ]
     ordered = check_names(root, cases)
     expected = "derivatives/**/sub-*_mask.nii.gz or *_dseg.nii.gz"
     return Found("BIDS", ordered, expected, _participants(root, ordered), notes=(*notes, *left_out(left)))
@@ -90,7 +96,7 @@ def _masks(root: Path) -> dict[tuple[str, str | None], list[Path]]:
     return found
 
 
-def _choose(name: str, masks: Sequence[Path], flair: Path) -> Path | None:
+def _choose(name: str, masks: Sequence[Path], image: Path) -> Path | None:
     """Return the mask of the tumour: one that is called so, before one that is not called otherwise.
 
     Raises:
@@ -100,7 +106,7 @@ def _choose(name: str, masks: Sequence[Path], flair: Path) -> Path | None:
     unnamed = [path for path in masks if not _OTHER.search(path.name)]
     chosen = called or unnamed
     if len(chosen) > 1:
-        chosen = [path for path in chosen if is_same_grid(path, flair)] or chosen
+        chosen = [path for path in chosen if is_same_grid(path, image)] or chosen
     if len(chosen) > 1:
         names = ", ".join(path.name for path in chosen)
         msg = f"{name}: {names} may each be its mask; keep one in derivatives, or list the right one in a CSV"

@@ -64,7 +64,8 @@ def _nnunet(root: Path, channels: Channels, labels: dict[str, int | tuple[int, .
             raise DataError(msg)
         sequences = {sequence: files[index] for index, sequence in enumerate(channels.names) if sequence}
         label = root / "labelsTr" / f"{name}{ending}"
-        cases.append(Case(name, name, sequences=sequences, mask=label if label.is_file() else None))
+        mask = label if label.is_file() else None
+        cases.append(Case(name, name, sequences=sequences, mask=mask, classes=_classes(labels)))
     expected = "labelsTr/CASE.nii.gz"
     return Found("nnU-Net", check_names(root, cases), expected, labels=labels, notes=channels.notes)
 
@@ -82,11 +83,19 @@ def _decathlon(root: Path, training: list[Any], channels: Channels, labels: dict
             if file is not None and not file.is_file():
                 msg = f"{file}: does not exist; {FILE} lists it in training"
                 raise DataError(msg)
-        cases.append(Case(stem(image), stem(image), image, channels=channels.names, mask=label))
+        name = stem(image)
+        cases.append(Case(name, name, image, channels=channels.names, mask=label, classes=_classes(labels)))
     expected = f"a label beside the image in {FILE}"
     return Found(
         "Medical Segmentation Decathlon", check_names(root, cases), expected, labels=labels, notes=channels.notes
     )
+
+
+def _classes(labels: Mapping[str, int | tuple[int, ...]]) -> dict[str, int] | None:
+    """Return the value of each of several classes; ``None`` for one, or for regions of several values."""
+    classes = {name: value for name, value in labels.items() if isinstance(value, int) and value > 0}
+    regions = any(isinstance(value, tuple) for value in labels.values())
+    return classes if len(classes) > 1 and not regions else None
 
 
 def _is_split(root: Path) -> bool:

@@ -14,7 +14,7 @@ import pandas as pd
 from braintumorseg._core.checks import DataError
 from braintumorseg.datasets.case import Case
 from braintumorseg.io import sequence_name
-from braintumorseg.study import SEQUENCES
+from braintumorseg.study import NAMES, are_sequences
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Found:
         cases: The studies.
         expected_mask: Where the layout has the mask of a study, in words.
         table: The clinical table, indexed by the study's name.
-        labels: Value or values of each label in the masks, by the label's name, where the dataset states them.
+        labels: Value of each label in the masks, or the values of each region, by its name, where the dataset states them.
         notes: What was left out, and why.
     """
 
@@ -57,15 +57,15 @@ def name_sequence(text: str) -> str:
 
 
 def is_read(sequence: str) -> bool:
-    """Tell whether a study can hold a sequence."""
-    return sequence in SEQUENCES
+    """Tell whether a sequence may have this name."""
+    return are_sequences((sequence,))
 
 
 def name_channels(path: Path, texts: Iterable[str]) -> Channels:
     """Return the sequences that channels hold, of the names that a file states for them.
 
     Raises:
-        DataError: If two have one name, or none is read.
+        DataError: If two have one name, or none has one that a sequence may have.
     """
     names = [name_sequence(text) for text in texts]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -74,7 +74,7 @@ def name_channels(path: Path, texts: Iterable[str]) -> Channels:
         raise DataError(msg)
     left = [name for name in names if not is_read(name)]
     if len(left) == len(names):
-        msg = f"{path}: names the channels {', '.join(names) or 'none'}; expected some out of {', '.join(SEQUENCES)}"
+        msg = f"{path}: names the channels {', '.join(names) or 'none'}; expected {NAMES}"
         raise DataError(msg)
     return Channels(tuple(name if is_read(name) else None for name in names), left_out(left))
 
@@ -82,7 +82,7 @@ def name_channels(path: Path, texts: Iterable[str]) -> Channels:
 def left_out(names: Iterable[str]) -> tuple[str, ...]:
     """Say which sequences are not read."""
     left = sorted(set(names))
-    return (f"{', '.join(left)} left out: studies hold {', '.join(SEQUENCES)}",) if left else ()
+    return (f"{', '.join(left)} left out: expected {NAMES}",) if left else ()
 
 
 def check_names(root: Path, cases: Iterable[Case]) -> tuple[Case, ...]:

@@ -11,9 +11,9 @@ import braintumorseg.io.nifti as nifti
 from braintumorseg._core.checks import DataError
 from braintumorseg.datasets.case import Case
 from braintumorseg.datasets.layouts.found import Found, is_read, left_out, name_sequence
+from braintumorseg.study import KNOWN
 
 _OWN = ("patient", "study", "mask")
-_KNOWN = ("flair", "t1", "t1ce", "t2")
 _EXPECTED = "columns patient, mask, and one for each sequence (flair, t1, t1ce)"
 
 
@@ -34,7 +34,7 @@ def find(path: Path) -> Found:
     table = read_table(path)
     columns = {str(column).strip().lower(): column for column in table.columns}
     files = {name_sequence(str(column)): column for column in table.columns if _holds_files(str(column), table[column])}
-    if "patient" not in columns or not files:
+    if "patient" not in columns or not any(map(is_read, files)):
         msg = f"{path}: has the columns {', '.join(map(str, table.columns))}; expected {_EXPECTED}"
         raise DataError(msg)
     sequences = {name: column for name, column in files.items() if is_read(name)}
@@ -54,8 +54,8 @@ def find(path: Path) -> Found:
             raise DataError(msg)
         listed = {sequence: _file(where, path, _cell(row, column)) for sequence, column in sequences.items()}
         held = {sequence: file for sequence, file in listed.items() if file is not None}
-        if "flair" not in held:
-            msg = f"{where}: {name} has no FLAIR; expected a file in the column flair, on whose grid a study lies"
+        if not held:
+            msg = f"{where}: {name} has no file; expected one in a column out of {', '.join(sequences)}"
             raise DataError(msg)
         mask = _file(where, path, _cell(row, columns.get("mask")))
         cases[name] = Case(name, patient, sequences=held, mask=mask)
@@ -94,7 +94,7 @@ def _holds_files(column: str, values: pd.Series[Any]) -> bool:
     """Tell whether a column names the files of a sequence."""
     if column.strip().lower() in _OWN:
         return False
-    if name_sequence(column) in _KNOWN:
+    if name_sequence(column) in KNOWN:
         return True
     named = values.dropna()
     return len(named) > 0 and all(nifti.is_nifti(Path(str(value))) for value in named)
