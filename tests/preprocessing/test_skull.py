@@ -155,3 +155,14 @@ def test_tumours_of_patients_lie_in_the_brain_found_without_scalp(lgg_root):
         shares[name] = (brain & study.mask).sum() / study.mask.sum()
     assert min(shares.values()) >= 0.96, shares
     assert np.mean(list(shares.values())) > 0.99, shares
+
+
+def test_a_label_map_is_cut_to_the_brain_as_a_mask_is(monkeypatch):
+    study = make_study(seed=0, shape=(4, 64, 64), classes=("necrosis", "edema", "enhancing"))
+    half = np.zeros(study.shape, bool)
+    half[:, :, np.argwhere(study.mask)[:, 2].mean().astype(int) :] = True
+    monkeypatch.setattr("braintumorseg.preprocessing.skull.find_brain", lambda study: half)
+    alone = brain_alone(study)
+    np.testing.assert_array_equal(alone.labels, study.labels * half)
+    np.testing.assert_array_equal(alone.mask, study.mask & half)
+    assert 0 < alone.mask.sum() < study.mask.sum()

@@ -162,3 +162,10 @@ def test_probabilities_of_another_number_are_refused():
     placement = preprocessing.apply(study).placement
     with pytest.raises(ValueError, match=r"probabilities must be of shape \(11, 32, 32\)"):
         preprocessing.restore(np.zeros((30, 32, 32), np.float32), placement)
+
+
+def test_studies_with_a_label_map_are_read_as_those_without():
+    study = make_study(seed=0, shape=(100, 32, 32), classes=("necrosis", "edema", "enhancing"))
+    preprocessing = Preprocessing(size=32)
+    expected = preprocessing.apply(study.with_mask(study.mask)).images
+    np.testing.assert_array_equal(preprocessing.apply(study).images, expected)

@@ -199,6 +199,7 @@ def _measure(
     if study.mask is None:
         msg = f"{study.name if isinstance(item, Study) else item}: has no mask; robustness needs the truth"
         raise DataError(msg)
+    study = study.with_mask(study.mask)  # the whole tumour is measured; changes move no label map
     rows = [(study.name, UNCHANGED, _dice(segmenter, study))]
     rows += [(study.name, name, _dice(segmenter, change(study))) for name, change in changes.items()]
     return rows

@@ -126,6 +126,8 @@ def brain_alone(study: Study) -> Study:
     """Return the study without skull, its mask cut to the brain found: what is not in the picture can't be learnt."""
     brain = find_brain(study)
     volume = np.where(brain[..., None], study.volume, np.float32(0))
+    if study.labels is not None:
+        return replace(study, volume=volume, mask=None, labels=np.where(brain, study.labels, np.uint8(0)))
     return replace(study, volume=volume, mask=None if study.mask is None else study.mask & brain)
 
 

@@ -108,6 +108,7 @@ class Slabs:
             study,
             volume=volume,
             mask=None,
+            labels=None,
             spacing=spacing,
             geometry=None,
             slice_names=None,
