@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braintumorseg import DataError, Preprocessing, Segmentation, Segmenter, Study, dice, make_study
+from braintumorseg.datasets import open_dataset
 from braintumorseg.evaluation.comparison import compare
 from braintumorseg.evaluation.evaluate import evaluate, score
 from braintumorseg.evaluation.intervals import bootstrap_interval
@@ -19,6 +20,7 @@ from braintumorseg.evaluation.pictures import plot_dice
 from braintumorseg.evaluation.report import write_evaluation
 from braintumorseg.evaluation.table import Evaluation
 from braintumorseg.measures import measure
+from layouts import write_bids
 
 # Voxels of one slice: true, predicted, both.
 BY_HAND = {
@@ -358,6 +360,17 @@ def test_evaluate_reads_masks_of_paths(segmenter, tmp_path):
     evaluation = evaluate(segmenter, [str(tmp_path / "case.png")])
     assert evaluation.table["true_volume"].item() == study.mask.sum()
     assert evaluation.table["dice"].item() > 0
+
+
+def test_a_dataset_brings_its_institutions(segmenter, tmp_path):
+    root = write_bids(tmp_path)
+    table = evaluate(segmenter, open_dataset(root)).table
+    assert table["name"].tolist() == ["sub-01_ses-1", "sub-01_ses-2", "sub-02"]
+    assert table["institution"].tolist() == ["York", "York", "Leeds"]
+    for path in root.rglob("sub-02*_mask.nii.gz"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"sub-02 has no mask; expected derivatives/\*\*/sub-\*_mask.nii.gz"):
+        evaluate(segmenter, open_dataset(root))
 
 
 def test_one_study_is_in_memory_at_a_time(segmenter):

@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, build_resunet
+from braintumorseg.datasets import open_dataset
 from braintumorseg.evaluation import classify_slices
 from braintumorseg.inference import SliceClassifier, load_slice_classifier
 from braintumorseg.models import build_classifier
 from braintumorseg.training.fit_slice_classifier import encode_slices, fit_slice_classifier
+from layouts import write_bids
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,8 @@ def test_wrong_models_and_names_are_refused(studies, small):
     few = encode_slices(small, studies[:2])
     with pytest.raises(ValueError, match="train must be at least 5 patients"):
         fit_slice_classifier(small, few, few, name="few")
+
+
+def test_slices_of_a_dataset_are_known_by_patient(small, tmp_path):
+    features = encode_slices(small, open_dataset(write_bids(tmp_path)))
+    assert sorted(set(features.names.tolist())) == ["sub-01", "sub-02"]

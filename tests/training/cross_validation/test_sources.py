@@ -1,8 +1,12 @@
+import json
+
 import pytest
 
 from braintumorseg import LGGDataset, cross_validate
+from braintumorseg.datasets import open_dataset
 from braintumorseg.training.cross_validation.sources import Sources
 from cases import write_case
+from layouts import write_list
 
 
 @pytest.fixture
@@ -42,3 +46,17 @@ def test_other_studies_are_a_group_of_their_own(root, others, tiny, tmp_path):
     table = result.evaluation.table.set_index("name")
     assert table.loc["case-1", "institution"] == "others"
     assert table.loc[dataset.patients[0], "institution"] == "AA"
+
+
+@pytest.mark.slow
+def test_sessions_of_a_patient_are_in_one_fold_and_columns_stratify(tiny, tmp_path):
+    dataset = open_dataset(write_list(tmp_path / "data"))
+    sources = Sources.of(dataset)
+    assert Sources.from_config(json.loads(json.dumps(sources.get_config()))) == sources
+    assert sources.patients == {"007a": "007", "007b": "007", "12": "12"}
+    result = cross_validate(tiny.replace(steps=2), dataset, tmp_path / "cv", stratify="site", folds=2, progress=False)
+    assert sorted(result.folds) == [("007a", "007b"), ("12",)]
+    assert result.evaluation.table.set_index("name").loc["12", "institution"] == "S2"
+    assert {study.name for study, _ in result.pairs()} == {"007a", "007b", "12"}
+    with pytest.raises(ValueError, match=r"column must be a column of the clinical table \(site, age\); got 'grade'"):
+        cross_validate(tiny, dataset, tmp_path / "other", stratify="grade", folds=2, progress=False)
