@@ -24,7 +24,7 @@ def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
     """Return how to fine-tune a preset on few patients: its encoder as it is, and a short schedule.
 
     The model, the preprocessing and the threshold are the preset's. Augmentation and loss are those of the recipe
-    ``resunet-lgg``. The run has 30 steps per patient, 300 at least and 1,500 at most, of 8 slices each.
+    ``resunet-lgg``. The run has 20 steps per patient, 200 at least and 1,000 at most, of 8 slices each.
 
     Args:
         preset: Name or folder of the preset, as ``load_pretrained`` takes it.
@@ -38,12 +38,12 @@ def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
         >>> from braintumorseg.training import finetune_config
         >>> config = finetune_config("resunet-lgg-small", patients=4)
         >>> config.name, config.freeze, config.steps, config.round_steps
-        ('resunet-lgg-small-tuned', 'encoder', 300, 50)
+        ('resunet-lgg-small-tuned', 'encoder', 200, 50)
     """
     check_integer("patients", patients, 1)
     segmenter = load_pretrained(preset)
     architecture = models.architecture_of(segmenter.model)
-    steps = min(max(30 * patients, 300), 1500)
+    steps = min(max(20 * patients, 200), 1000)
     return TrainConfig(
         name=f"{segmenter.name}-tuned",
         model={key: value for key, value in architecture.items() if key not in _DERIVED},
@@ -62,7 +62,7 @@ def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
         sampling=SamplingConfig(tumour_share=0.5, patient_power=0.3),
         augmentation=TrainConfig.read(_BASE).augmentation,
         loss=TrainConfig.read(_BASE).loss if architecture["activation"] == "sigmoid" else _SOFTMAX_LOSS,
-        optimizer=OptimizerConfig(learning_rate=3e-4, warmup_steps=30, weight_decay=1e-2, clip_norm=1.0, ema=0.98),
+        optimizer=OptimizerConfig(learning_rate=1e-4, warmup_steps=30, weight_decay=1e-2, clip_norm=1.0, ema=0.98),
     )
 
 
