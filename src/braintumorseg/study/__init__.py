@@ -3,39 +3,30 @@
 Every array of a study has its axes in the order (slice, row, column[, sequence]); every length is in millimetres.
 """
 
-from braintumorseg.study.classes import (
-    BRATS,
-    MOST_CLASSES,
-    TUMOR,
-    Classes,
-    TumorClass,
-    as_classes,
-    from_configs,
-    named_values,
-)
-from braintumorseg.study.geometry import DicomSource, Geometry, Spacing
+from braintumorseg.study.classes import BRATS, TUMOR, TumorClass, as_classes
+from braintumorseg.study.classes import MOST_CLASSES as MOST_CLASSES
+from braintumorseg.study.classes import Classes as Classes
+from braintumorseg.study.classes import from_configs as from_configs
+from braintumorseg.study.classes import named_values as named_values
+from braintumorseg.study.geometry import DicomSource, Geometry
+from braintumorseg.study.geometry import Spacing as Spacing
 from braintumorseg.study.segmentation import Segmentation
-from braintumorseg.study.sequences import KNOWN, NAMES, SEQUENCES, are_sequences, check_sequences, in_order
+from braintumorseg.study.sequences import KNOWN, SEQUENCES
+from braintumorseg.study.sequences import NAMES as NAMES
+from braintumorseg.study.sequences import are_sequences as are_sequences
+from braintumorseg.study.sequences import check_sequences as check_sequences
+from braintumorseg.study.sequences import in_order as in_order
 from braintumorseg.study.study import Study
 
 __all__ = [
     "BRATS",
     "KNOWN",
-    "MOST_CLASSES",
-    "NAMES",
     "SEQUENCES",
     "TUMOR",
-    "Classes",
     "DicomSource",
     "Geometry",
     "Segmentation",
-    "Spacing",
     "Study",
     "TumorClass",
-    "are_sequences",
     "as_classes",
-    "check_sequences",
-    "from_configs",
-    "in_order",
-    "named_values",
 ]
