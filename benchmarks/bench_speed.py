@@ -119,12 +119,11 @@ def flops(preset: str) -> float:
     """Count multiplications and additions of the network's convolutions for one slice."""
     segmenter = load_pretrained(preset)
     graph, size, total = segmenter.network().graph, segmenter.preprocessing.size, 0
-    sides = {graph.nodes[0].name: size}
+    sides = graph.sides(size, size)
     for node in graph.nodes[1:]:
-        side = sides[node.inputs[0]]
-        # A transposed convolution of stride 2 uses each kernel once for each pixel of its input.
-        total += 2 * side**2 * math.prod(graph.shapes.get(f"{node.name}/kernel", (0,)))
-        sides[node.name] = side // 2 if node.kind == "max_pool" else 2 * side if node.kind == "up_conv" else side
+        # A transposed convolution uses each kernel once for each pixel of its input, others for each of their output.
+        height, width = sides[node.inputs[0] if node.kind == "Conv2DTranspose" else node.name]
+        total += 2 * height * width * math.prod(graph.shapes.get(f"{node.name}/kernel", (0,)))
     return total
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.numpy import save as compose_arrays
 
 from braintumorseg import DataError, Preprocessing, load_pretrained, make_study, read_study
-from braintumorseg.models.topology import describe
+from braintumorseg.models import topology
 from braintumorseg.presets import Card
 from braintumorseg.presets.preset import CONFIG_FILE, INT8_FILE, WEIGHTS_FILE, Preset, compose_preset
 from braintumorseg.runtimes import openvino
@@ -28,7 +28,7 @@ from dicom_files import write_classic, write_multiframe
 
 SECONDS, MEMORY, LARGEST = 10, 2 << 30, 1 << 20
 
-ARCHITECTURE = {"name": "unet", "filters": [2, 2]}
+GRAPH = topology.unet(filters=(2, 2))
 
 
 @dataclass(frozen=True)
@@ -134,21 +134,20 @@ def zip_seeds(folder):
 @cache
 def weights():
     random = np.random.default_rng(0)
-    shapes = describe(ARCHITECTURE).shapes
+    shapes = GRAPH.shapes
     return {path: random.normal(0, 0.1, shape).astype(np.float32) for path, shape in shapes.items()}
 
 
 @cache
 def bounds():
-    graph = describe(ARCHITECTURE)
-    kernels = {f"{name}/kernel": np.ones(count, np.float32) for name, count in graph.kernels.items()}
-    return kernels | {f"{name}/0": np.array([-1, 3], np.float32) for name in graph.kernels}
+    kernels = {f"{name}/kernel": np.ones(count, np.float32) for name, count in GRAPH.kernels.items()}
+    return kernels | {f"{name}/0": np.array([-1, 3], np.float32) for name in GRAPH.kernels}
 
 
 def preset_of(content, int8=None):
     sums = [None if each is None else hashlib.sha256(each).hexdigest() for each in (content, int8)]
-    size = describe(ARCHITECTURE).parameters
-    return compose_preset(Preset("fuzz", ARCHITECTURE, Preprocessing(size=32), 0.5, 8, sums[0], size, Card(), sums[1]))
+    size = GRAPH.parameters
+    return compose_preset(Preset("fuzz", GRAPH, Preprocessing(size=32), 0.5, 8, sums[0], size, Card(), sums[1]))
 
 
 def config_seeds(folder):

@@ -5,6 +5,7 @@ import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, Study, build_resunet, dice, write_segmentation
 from braintumorseg.findings.reference import Reference
+from braintumorseg.models import topology
 from braintumorseg.preprocessing.foreground import find_foreground
 from braintumorseg.presets import Card, Score
 from braintumorseg.runtimes.network import Network, weights_of
@@ -133,8 +134,8 @@ def test_the_fingerprint_covers_architecture_and_quantization():
 
     def segmenter(activation="sigmoid", **bounds):
         quantization = {f"{layer}/0": np.array([0, high], np.float32) for layer, high in bounds.items()}
-        architecture = {"name": "resunet", "filters": [4, 8], "activation": activation}
-        return Segmenter(Network("mine", architecture, weights, quantization or None), Preprocessing(size=32))
+        graph = topology.resunet(filters=(4, 8), activation=activation)
+        return Segmenter(Network("mine", graph, weights, quantization or None), Preprocessing(size=32))
 
     others = [segmenter(None), segmenter(logits=1), segmenter(logits=2), segmenter(bottleneck_conv_2=2)]
     assert len({each.fingerprint() for each in (segmenter(), *others)}) == 5

@@ -30,7 +30,6 @@ def write(folder, model, **options):
         model,
         **{
             "name": "mine",
-            "architecture": {"name": "unet", "filters": [4, 8]},
             "preprocessing": Preprocessing(size=32),
             "threshold": 0.4,
             "min_voxels": 3,

@@ -1,6 +1,5 @@
 """Every engine computes what the Keras model does."""
 
-import json
 import subprocess
 import sys
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from braintumorseg import DataError, Preprocessing, Segmenter, build_resunet, build_unet, load_pretrained
-from braintumorseg.models import architecture, architecture_of, build_classifier
+from braintumorseg.models import build_classifier, graph_of
 from braintumorseg.runtimes import onnxruntime, openvino
 from braintumorseg.runtimes.keras import run
 from braintumorseg.runtimes.network import Network, weights_of
@@ -39,7 +38,7 @@ def with_weights(model, seed=0):
 
 
 def network_of(model):
-    return Network("mine", architecture_of(model), weights_of(model))
+    return Network("mine", graph_of(model), weights_of(model))
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids=lambda build: f"{build[0].__name__}-{len(build[1])}")
@@ -108,12 +107,6 @@ def test_weights_that_do_not_fit_are_named(engine, change, message):
         ENGINES[engine](network, "float32")
 
 
-def test_unknown_architecture_is_refused():
-    network = network_of(build_resunet(filters=(4, 8)))
-    with pytest.raises(DataError, match=r"preset mine: unknown architecture 'os\.system'; known are resunet, unet"):
-        openvino.build(Network("mine", {"name": "os.system"}, network.weights))
-
-
 def test_weights_that_were_trained_meanwhile_are_those_that_predict(phantom):
     segmenter = load_pretrained("resunet-lgg-small")
     before = segmenter.predict(phantom).probabilities
@@ -126,62 +119,59 @@ def test_weights_that_were_trained_meanwhile_are_those_that_predict(phantom):
     np.testing.assert_allclose(after.probabilities, expected, atol=1e-4)
 
 
-def test_a_model_of_another_architecture_runs_on_keras_alone(phantom):
+class Halved(keras.layers.Layer):
+    """A layer of one's own."""
+
+    def call(self, inputs):
+        return inputs / 2
+
+
+def other(x):
+    return Halved(name="halved")(x)
+
+
+def nested(x):
+    inner = keras.Input((None, None, 3))
+    return keras.Model(inner, keras.layers.Conv2D(3, 1)(inner), name="inner")(x)
+
+
+def shared(x):
+    layer = keras.layers.Conv2D(3, 1, name="shared")
+    return layer(layer(x))
+
+
+OTHERS = [
+    (other, "the layer 'halved' must be of a class that presets can hold .*; got 'Halved'"),
+    (
+        lambda x: keras.layers.Lambda(lambda x: x / 2, name="function")(x),
+        "the layer 'function' must be of a class that presets can hold .*; got 'Lambda'",
+    ),
+    (nested, r"the layer 'inner' must be .*; got 'Functional', a model in the model \(take its layers' outputs"),
+    (shared, "the layer 'shared' must be called once"),
+    (
+        keras.layers.UpSampling2D(1, interpolation="bicubic", name="up"),
+        "interpolation of the layer 'up' must be one of",
+    ),
+    (keras.layers.Permute((2, 1, 3), name="turned"), "the layer 'turned' must be of a class that presets can hold"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), OTHERS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_model_of_another_layer_runs_on_keras_alone(change, message, phantom, tmp_path):
     inputs = keras.Input((None, None, 3))
-    segmenter = Segmenter(
-        keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs)), Preprocessing(32)
-    )
+    outputs = keras.layers.Conv2D(1, 1, activation="sigmoid")(change(inputs))
+    segmenter = Segmenter(keras.Model(inputs, outputs), Preprocessing(32))
     assert segmenter.predict(phantom).engine == "keras"
-    with pytest.raises(ValueError, match="engine must be 'auto' or 'keras' for a model of other layers"):
-        segmenter.predict(phantom, engine="openvino")
-
-
-def build_plain(
-    input_shape=(None, None, 3),
-    classes=1,
-    filters=(4, 8),
-    activation="sigmoid",
-    dropout=0.0,
-    normalization="batch",
-):
-    """A builder as CONTRIBUTING asks for, of names as the released ones have, that ``topology`` does not describe."""
-    inputs = x = keras.Input(input_shape, name="images")
-    for width, block in zip(filters, ("encoder_1", "bottleneck"), strict=True):
-        for step in (1, 2):
-            x = keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"{block}_conv_{step}")(x)
-    x = keras.layers.Conv2D(classes, 1, name="logits")(x)
-    return keras.Model(inputs, keras.layers.Activation(activation, name="probabilities")(x), name="plain")
-
-
-@pytest.fixture
-def added(monkeypatch):
-    """An architecture that was added as CONTRIBUTING says."""
-    for table in (architecture.ARCHITECTURES, architecture.BUILDERS):
-        monkeypatch.setitem(table, "plain", build_plain)
-    return Segmenter(build_plain(), Preprocessing(32), name="mine")
-
-
-@pytest.mark.parametrize("from_disk", [False, True])
-def test_an_added_architecture_runs_on_keras(added, phantom, tmp_path, from_disk):
-    segmenter = load_pretrained(added.save(tmp_path / "mine")) if from_disk else added
-    found = segmenter.predict(phantom)
-    assert (found.engine, found.precision) == ("keras", "float32")
-    expected = added.predict(phantom, engine="keras")
-    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
     for engine in ("openvino", "onnxruntime"):
         with pytest.raises(
-            ValueError, match="engine must be 'auto' or 'keras' for the architecture 'plain', which only K"
+            ValueError, match=rf"^engine must be 'auto' or 'keras' for .* can run \({message}.*got '{engine}'$"
         ):
             segmenter.predict(phantom, engine=engine)
-
-
-def test_an_added_architecture_is_exported_by_keras_alone(added, tmp_path):
-    described = added.export(tmp_path / "mine", format="saved_model").with_suffix(".json").read_text()
-    assert json.loads(described)["multiple"] == 1
-    with pytest.raises(
-        ValueError, match="format must be 'litert' or 'saved_model' for the architecture 'plain'; got 'onnx'"
-    ):
-        added.export(tmp_path / "other.onnx", format="onnx")
+    for write in (segmenter.save, lambda path: segmenter.export(path / "x.onnx", format="onnx")):
+        with pytest.raises(ValueError, match=f"^{message}[^\n]*$"):
+            write(tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+    assert len(segmenter.fingerprint()) == 64
 
 
 def test_a_classifier_of_slices_is_no_segmenter(phantom):

@@ -331,9 +331,9 @@ def test_repository_that_can_t_be_one_is_named(hub, cache):
 
 def test_configuration_of_any_size_is_not_read(hub, tmp_path, cache):
     (tmp_path / "huge").mkdir()
-    (tmp_path / "huge" / CONFIG_FILE).write_bytes(bytes(2**22))
+    (tmp_path / "huge" / CONFIG_FILE).write_bytes(bytes(2**23))
     hub.publish("owner/huge", tmp_path / "huge")
-    with pytest.raises(DataError, match=f"{CONFIG_FILE}: expected at most {2**20} bytes, got {2**22}"):
+    with pytest.raises(DataError, match=f"{CONFIG_FILE}: expected at most {2**22} bytes, got {2**23}"):
         load_pretrained("hf://owner/huge", cache_dir=cache)
     assert hub.sent == 0
     assert not cache.exists()

@@ -154,7 +154,7 @@ def test_sums_of_the_largest_values_are_not_cut_off(engine):
     ranges = {"encoder_1_conv_2/0": np.array([0, largest]), "encoder_1_conv_2/kernel": np.full(8, 1 / 16)}
     quantization = {place: values.astype(np.float32) for place, values in ranges.items()}
     check_quantization(quantization, network.graph.kernels)
-    rounded = Network("mine", network.architecture, network.weights, quantization)
+    rounded = Network("mine", network.graph, network.weights, quantization)
     images = np.ones((2, 16, 16, 3), np.float32)
     exact, found = (engine.Runner(rounded, precision)(images, 2) for precision in ("float32", "int8"))
     assert (exact != found).any()

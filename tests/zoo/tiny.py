@@ -35,7 +35,6 @@ def write_tiny(folder, name="tiny", seed=0, threshold=0.4):
         folder,
         model,
         name=name,
-        architecture={"name": "resunet", "filters": [8, 16]},
         preprocessing=Preprocessing(size=32),
         threshold=threshold,
         min_voxels=3,

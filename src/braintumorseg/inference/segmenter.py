@@ -20,6 +20,7 @@ from braintumorseg.findings.reference import Reference
 from braintumorseg.inference.labelling import Labelling
 from braintumorseg.inference.sources import as_study
 from braintumorseg.inference.stages import Prediction
+from braintumorseg.models.functional import compose_graph
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.card import Card
 from braintumorseg.presets.preset import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
@@ -248,7 +249,7 @@ class Segmenter:
         """
         try:
             network = self.network()
-            architecture, weights = json.dumps(network.architecture, sort_keys=True), network.weights
+            architecture, weights = json.dumps(compose_graph(network.graph), sort_keys=True), network.weights
             quantization = network.quantization or {}
         except ValueError:  # a model of other layers
             architecture, weights, quantization = _architecture.configuration_of(self.model), weights_of(self.model), {}
@@ -264,25 +265,25 @@ class Segmenter:
         return digest.hexdigest()
 
     def network(self) -> Network:
-        """Return architecture and weights as they are now, as data that any engine can build from.
+        """Return layers and weights as they are now, as data that any engine can build from.
 
         Raises:
-            ValueError: If the model is none that ``build_unet`` or ``build_resunet`` builds.
+            ValueError: If the model has a layer that no other engine can run, which is named.
         """
         if self._latest is not None and "model" not in self.__dict__:
             return self._latest
         weights = weights_of(self.model)  # it may have been trained since
         if self._latest is None or not self._latest.same_weights(weights):
-            self._latest = Network(self.name, _architecture.architecture_of(self.model), weights)
+            self._latest = Network(self.name, _architecture.graph_of(self.model), weights)
         return self._latest
 
     def _choose(self, engine: Engine, precision: Precision | None) -> Choice:
         try:
-            network = self.network()
-        except ValueError:  # a model of other layers
-            network = None
+            network, reason = self.network(), ""
+        except ValueError as error:  # a model of other layers
+            network, reason = None, str(error)
         return self._runtimes.choose(
-            network, lambda: self.model, engine, precision, self.precision, self.labelling.check
+            network, lambda: self.model, engine, precision, self.precision, self.labelling.check, reason
         )
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> Path:
@@ -301,7 +302,7 @@ class Segmenter:
 
         Raises:
             DataError: If the folder holds a preset already and may not be overwritten, or can't be written to.
-            ValueError: If the model is none that ``build_unet`` or ``build_resunet`` builds.
+            ValueError: If the model has a layer that no preset can hold, which is named.
 
         Examples:
             >>> from braintumorseg import Preprocessing, Segmenter, build_unet, load_pretrained
@@ -317,7 +318,6 @@ class Segmenter:
             folder,
             self.model,
             name=self.name,
-            architecture=network.architecture,
             preprocessing=self.preprocessing,
             threshold=self.threshold,
             min_voxels=self.min_voxels,
@@ -353,7 +353,7 @@ class Segmenter:
             The path.
 
         Raises:
-            ValueError: If an argument is not as stated, or the model is none that ``build_unet`` or ``build_resunet`` builds.
+            ValueError: If an argument is not as stated, or the model has a layer that no preset can hold.
             DataError: If a file exists and may not be replaced, can't be written, or gives other probabilities than Keras. Also
                 if the JSON of this name describes a network of another format.
             ImportError: If the format's package is not installed (extra ``export``).

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import keras
 
 _architecture = lazy("braintumorseg.models.architecture")
-_classifier = lazy("braintumorseg.models.classifier")
 _keras = lazy("braintumorseg.runtimes.keras")
 
 Images = NDArray[np.float32]
@@ -136,8 +135,8 @@ class SliceClassifier:
             The folder.
 
         Raises:
-            DataError: If the folder holds one already and may not be overwritten, or can't be written to; if the model is
-                none that ``build_classifier`` builds with an encoder.
+            DataError: If the folder holds one already and may not be overwritten, or can't be written to.
+            ValueError: If the model has a layer that no preset can hold, which is named.
 
         Examples:
             >>> from braintumorseg import Preprocessing
@@ -155,7 +154,6 @@ class SliceClassifier:
             folder,
             self.model,
             name=self.name,
-            architecture=_classifier.classifier_architecture(self.model),
             preprocessing=self.preprocessing,
             threshold=self.threshold,
             min_voxels=0,

@@ -1,4 +1,4 @@
-"""Architectures by name, and the way back: from a model to the name and the arguments that build it."""
+"""Architectures by name, and the way back: from a model to its layers, and to the name and the arguments that build it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,44 @@ from typing import Any
 import keras
 
 from braintumorseg._core.checks import wrong
-from braintumorseg.models.classifier import build_classifier
+from braintumorseg.models.functional import parse_graph
+from braintumorseg.models.graph import Graph
 from braintumorseg.models.resunet import build_resunet
-from braintumorseg.models.topology import arguments_of
+from braintumorseg.models.topology import GRAPHS, arguments_of
 from braintumorseg.models.unet import build_unet
 
 ARCHITECTURES = {"resunet": build_resunet, "unet": build_unet}
-"""Builders of segmenters by the name that configs and presets use."""
+"""Builders of segmenters by the name that configs use."""
 
-BUILDERS = ARCHITECTURES | {"classifier": build_classifier}
-"""Builders of all that a preset's files can hold."""
+
+def graph_of(model: keras.Model) -> Graph:
+    """Return the layers of any model as data, as presets store them and other engines run them.
+
+    Args:
+        model: A functional or sequential model of the stock layers in ``models.layers.KINDS``.
+
+    Raises:
+        ValueError: If it has another layer, which is named; such a model runs on Keras alone.
+
+    Examples:
+        >>> from braintumorseg import build_unet
+        >>> from braintumorseg.models.architecture import graph_of
+        >>> graph = graph_of(build_unet(filters=(4, 8)))
+        >>> graph.multiple, graph.parameters
+        (2, 1793)
+    """
+    if isinstance(model, keras.Sequential) and model.built:
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    try:
+        config = json.loads(json.dumps(model.get_config(), default=str))
+    except NotImplementedError as error:  # of a layer that has no configuration
+        msg = wrong("model", "of layers that Keras can describe", str(error).strip().partition("\n")[0])
+        raise ValueError(msg) from error
+    return parse_graph(config)
 
 
 def architecture_of(model: keras.Model) -> dict[str, Any]:
-    """Return the ``name`` of the architecture and every argument of its builder, as presets store them.
+    """Return the ``name`` of the architecture and every argument of its builder.
 
     It is read from the layers, so that models that were trained, saved by Keras and opened again have one too.
 
@@ -37,7 +61,7 @@ def architecture_of(model: keras.Model) -> dict[str, Any]:
         >>> architecture["name"], architecture["filters"], architecture["classes"]
         ('unet', [4, 8], 2)
     """
-    architecture = _read(model) if model.name in ARCHITECTURES else None
+    architecture = _read(model) if model.name in GRAPHS else None
     if architecture is None:
         builders = ", ".join(builder.__name__ for builder in ARCHITECTURES.values())
         msg = wrong("model", f"one that {builders} built", f"another model, named {model.name!r}")
@@ -57,19 +81,10 @@ def _without_trainable(table: dict[str, Any]) -> dict[str, Any]:
 
 def _read(model: keras.Model) -> dict[str, Any] | None:
     """Return the arguments that the layers' names and settings speak of, if they build a model of just these layers."""
-    shape = list(model.input_shape[1:]) if isinstance(model.input_shape, tuple) else []
     try:
-        arguments = {"input_shape": shape, **arguments_of({layer.name: layer.get_config() for layer in model.layers})}
-        same = _layers(ARCHITECTURES[model.name](**arguments)) == _layers(model)
-    except (TypeError, ValueError, NotImplementedError):  # the last is of layers that have no configuration
+        graph = graph_of(model)
+        arguments = {"input_shape": [*graph.size, graph.channels], **arguments_of(graph)}
+        same = GRAPHS[model.name](**arguments) == graph
+    except (TypeError, ValueError):
         return None
     return arguments if same else None
-
-
-def _layers(model: keras.Model) -> list[tuple[str, dict[str, Any]]]:
-    """Return each layer's class and configuration, but for what training with it changes."""
-    passing = {"trainable", "dtype"}
-    return [
-        (type(layer).__name__, {key: value for key, value in layer.get_config().items() if key not in passing})
-        for layer in model.layers
-    ]

@@ -7,64 +7,49 @@ from typing import Any
 import keras
 
 from braintumorseg._core.checks import wrong
-from braintumorseg.models.graph import EPSILON, Graph, Node
+from braintumorseg.models.functional import HINT
+from braintumorseg.models.graph import Graph, Node
+from braintumorseg.models.layers import KINDS
 
 LAST = "channels_last"
 """Where the channels of images are, stated in each layer: Keras's configuration may say otherwise."""
 
+_SKIP = "_skip"
 
-def build(graph: Graph, name: str) -> keras.Model:
+
+def build(graph: Graph) -> keras.Model:
     """Return a Keras model of these layers, its weights drawn anew."""
-    images = keras.Input((*graph.size, graph.channels), name=graph.nodes[0].name)
-    return _checking_sizes(keras.Model(images, lay(graph, images), name=name), graph.multiple)
+    images = keras.Input(batch_shape=graph.nodes[0].settings["batch_shape"], name=graph.nodes[0].name)
+    return _checking_sizes(keras.Model(images, lay(graph, images), name=graph.name), graph.multiple)
 
 
 def lay(graph: Graph, images: Any) -> Any:
     """Apply all layers but the input to a Keras tensor, and return the output of the last one."""
-    tensors = {graph.nodes[0].name: images}
+    tensors, heads = {graph.nodes[0].name: images}, _heads(graph)
     for node in graph.nodes[1:]:
         inputs = [tensors[name] for name in node.inputs]
-        tensors[node.name] = _layer(node, graph.multiple)(inputs[0] if len(inputs) == 1 else inputs)
+        layer = _layer(node, graph.multiple, **({"dtype": "float32"} if node.name in heads else {}))
+        tensors[node.name] = layer(inputs[0] if len(inputs) == 1 else inputs)
     return tensors[graph.nodes[-1].name]
 
 
-def _layer(node: Node, multiple: int) -> keras.layers.Layer:
-    name, settings = node.name, node.settings
-    match node.kind:
-        case "conv" if settings["bias"]:
-            # The head stays in float32 under mixed precision: half floats can't tell probabilities near 1 apart.
-            return keras.layers.Conv2D(node.channels, settings["size"], data_format=LAST, dtype="float32", name=name)
-        case "conv":
-            return keras.layers.Conv2D(
-                node.channels,
-                settings["size"],
-                padding="same",
-                data_format=LAST,
-                use_bias=False,
-                kernel_initializer="he_normal",
-                name=name,
-            )
-        case "up_conv":
-            return keras.layers.Conv2DTranspose(node.channels, 2, strides=2, data_format=LAST, name=name)
-        case "batch_norm":
-            return keras.layers.BatchNormalization(epsilon=EPSILON, name=name)
-        case "group_norm":
-            return keras.layers.GroupNormalization(settings["groups"], epsilon=EPSILON, name=name)
-        case "relu":
-            return keras.layers.ReLU(name=name)
-        case "max_pool":
-            return keras.layers.MaxPooling2D(data_format=LAST, name=name)
-        case "dropout":
-            return keras.layers.SpatialDropout2D(settings["rate"], data_format=LAST, name=name)
-        case "concat":
-            # Frameworks print the layer's name when shapes do not fit, also once the model is saved and loaded elsewhere.
-            return keras.layers.Concatenate(name=f"{name}_needs_height_and_width_in_multiples_of_{multiple}")
-        case "add":
-            return keras.layers.Add(name=name)
-        case "activation":
-            return keras.layers.Activation(settings["function"], dtype="float32", name=name)
-    msg = wrong("kind", "that of a layer of Keras", repr(node.kind))
-    raise ValueError(msg)
+def _heads(graph: Graph) -> set[str]:
+    """Return the layers that stay in float32 under mixed precision: half floats can't tell probabilities near 1 apart."""
+    last = graph.nodes[-1]
+    return {last.name, *last.inputs} if last.kind in ("Activation", "Softmax") else {last.name}
+
+
+def _layer(node: Node, multiple: int, **options: Any) -> keras.layers.Layer:
+    settings = dict(node.settings)
+    name = node.name
+    if KINDS[node.kind].fixed.keys() >= {"data_format"}:
+        options["data_format"] = LAST
+    if node.kind == "Conv2D" and not settings["use_bias"]:  # a normalisation and a rectifier follow
+        options["kernel_initializer"] = "he_normal"
+    if node.kind == "Concatenate" and name.endswith(_SKIP):
+        # Frameworks print the layer's name when shapes do not fit, also once the model is saved and loaded elsewhere.
+        name = f"{name}{HINT}{multiple}"
+    return getattr(keras.layers, node.kind)(**settings, **options, name=name)
 
 
 def _checking_sizes(model: keras.Model, multiple: int) -> keras.Model:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
 from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
 from braintumorseg.models.build import LAST, lay
 from braintumorseg.models.resnet import residual_network
-from braintumorseg.models.topology import Normalization, arguments_of, check_channels_last, residual_encoder
+from braintumorseg.models.topology import Normalization, check_channels_last, residual_encoder
 
 Backbone = Literal["encoder", "resnet18", "resnet50"]
 
@@ -90,21 +90,6 @@ def build_classifier(
     if weights is not None:
         _take_over(model, weights)
     return model
-
-
-def classifier_architecture(model: keras.Model) -> dict[str, Any]:
-    """Return the name and the arguments of ``build_classifier`` that build a model with an encoder, as presets store them."""
-    layers = {layer.name: layer.get_config() for layer in model.layers}
-    arguments = arguments_of(layers)
-    return {
-        "name": "classifier",
-        "backbone": "encoder",
-        "input_shape": list(model.input_shape[1:]),
-        "classes": model.output_shape[-1],
-        "filters": arguments["filters"],
-        "dropout": layers.get("pooled_dropout", {}).get("rate", 0.0),
-        "normalization": arguments["normalization"],
-    }
 
 
 def _take_over(model: keras.Model, trained: keras.Model) -> None:

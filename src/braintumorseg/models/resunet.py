@@ -52,4 +52,4 @@ def build_resunet(
         (None, 64, 64, 1)
     """
     graph = topology.resunet(input_shape, classes, filters, activation, dropout, normalization)
-    return build(graph, "resunet")
+    return build(graph)

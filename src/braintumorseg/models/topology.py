@@ -1,18 +1,18 @@
 """The one definition of U-Net and ResUNet: their layers, in order and by name (Ronneberger et al. 2015).
 
 Keras models, the networks of other runtimes, the number of weights that a preset may have: all are derived from it. Presets
-store weights by the names that are given here.
+store these layers and the weights by their names.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from braintumorseg._core.checks import check_in, check_integer, check_range, wrong
-from braintumorseg.models.graph import Graph, Kind, Node
+from braintumorseg.models.graph import Form, Graph, Node, form_of, make_node
 
 Normalization = Literal["batch", "group"]
 Activation = Literal["sigmoid", "softmax"] | None
@@ -30,7 +30,9 @@ def unet(
     normalization: Normalization = "batch",
 ) -> Graph:
     """Return the layers of a U-Net; the arguments are those of ``build_unet``."""
-    return _encoder_decoder(_double_convolution, input_shape, classes, filters, activation, dropout, normalization)
+    return _encoder_decoder(
+        "unet", _double_convolution, input_shape, classes, filters, activation, dropout, normalization
+    )
 
 
 def resunet(
@@ -42,39 +44,18 @@ def resunet(
     normalization: Normalization = "batch",
 ) -> Graph:
     """Return the layers of a residual U-Net; the arguments are those of ``build_resunet``."""
-    return _encoder_decoder(_residual_block, input_shape, classes, filters, activation, dropout, normalization)
+    return _encoder_decoder(
+        "resunet", _residual_block, input_shape, classes, filters, activation, dropout, normalization
+    )
 
 
 GRAPHS = {"resunet": resunet, "unet": unet}
-"""Architectures that are described here, and so run on every engine."""
+"""Architectures that are described here, by name."""
 
 
-def describe(architecture: Mapping[str, Any]) -> Graph | None:
-    """Return the layers of an architecture, given by its ``name`` and its builder's arguments, as presets store them.
-
-    Returns:
-        The layers; ``None`` if there is no description under this name. Keras alone can build such an architecture.
-
-    Raises:
-        ValueError: If the arguments are not the builder's.
-    """
-    arguments = dict(architecture)
-    name = arguments.pop("name", None)
-    if name not in GRAPHS:
-        return None
-    try:
-        return GRAPHS[name](**arguments)
-    except (TypeError, ValueError) as error:
-        msg = f"the architecture {name} can't be built: {error}"
-        raise ValueError(msg) from error
-
-
-def arguments_of(layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the arguments that led to these layers, all but ``input_shape``: the way back from names to a description.
-
-    Args:
-        layers: Settings of each layer by its name, as ``get_config`` of a Keras layer has them.
-    """
+def arguments_of(graph: Graph) -> dict[str, Any]:
+    """Return the arguments that led to these layers, all but ``input_shape``: the way back from names to a description."""
+    layers = {node.name: node.settings for node in graph.nodes}
     activation = layers.get("probabilities", {}).get("activation")
     return {
         "classes": layers.get("logits", {}).get("filters", 0) - (activation == "softmax"),
@@ -89,25 +70,30 @@ def residual_encoder(input_shape: Sequence[int | None], filters: Sequence[int], 
     """Return the layers of a ResUNet from the images to the bottleneck, for classifiers."""
     draw = _Drawing(input_shape)
     _encode(draw, _residual_block, filters, normalization)
-    return draw.graph()
+    return draw.graph("encoder")
 
 
 class _Drawing:
     """A graph in the making: each layer is added after those that it takes."""
 
     def __init__(self, input_shape: Sequence[int | None]) -> None:
-        height, width, channels = input_shape
-        self.images = Node("images", "images", (), channels or 0, {"height": height, "width": width})
-        self._nodes = [self.images]
+        self._nodes: list[Node] = []
+        self._forms: dict[str, Form] = {}
+        self.images = self.add("InputLayer", "images", batch_shape=(None, *input_shape))
 
-    def add(self, kind: Kind, name: str, *inputs: Node, channels: int | None = None, **settings: Any) -> Node:
-        """Add a layer; without ``channels``, it has those of its first input."""
-        width = inputs[0].channels if channels is None else channels
-        self._nodes.append(Node(name, kind, tuple(node.name for node in inputs), width, settings))
-        return self._nodes[-1]
+    def add(self, kind: str, name: str, *inputs: Node, **settings: Any) -> Node:
+        """Add a layer."""
+        node = make_node(name, kind, [node.name for node in inputs], settings)
+        self._nodes.append(node)
+        self._forms[name] = form_of(node, [self._forms[each.name] for each in inputs])
+        return node
 
-    def graph(self) -> Graph:
-        return Graph(tuple(self._nodes))
+    def channels(self, node: Node) -> int:
+        """Return the number of channels of a layer's output."""
+        return self._forms[node.name].channels
+
+    def graph(self, name: str) -> Graph:
+        return Graph(name, tuple(self._nodes))
 
 
 Block = Callable[[_Drawing, Node, int, Normalization, str], Node]
@@ -115,6 +101,7 @@ Block = Callable[[_Drawing, Node, int, Normalization, str], Node]
 
 
 def _encoder_decoder(
+    name: str,
     block: Block,
     input_shape: Sequence[int | None],
     classes: int,
@@ -129,16 +116,16 @@ def _encoder_decoder(
     draw = _Drawing(shape)
     features, skips = _encode(draw, block, filters, normalization)
     if dropout:
-        features = draw.add("dropout", "bottleneck_dropout", features, rate=dropout)
+        features = draw.add("SpatialDropout2D", "bottleneck_dropout", features, rate=dropout)
     for level, (width, skip) in reversed(list(enumerate(zip(filters[:-1], skips, strict=True), start=1))):
-        up = draw.add("up_conv", f"decoder_{level}_up", features, channels=width)
-        joint = draw.add("concat", f"decoder_{level}_skip", up, skip, channels=width + skip.channels)
+        up = draw.add("Conv2DTranspose", f"decoder_{level}_up", features, filters=width, kernel_size=2, strides=2)
+        joint = draw.add("Concatenate", f"decoder_{level}_skip", up, skip)
         features = block(draw, joint, width, normalization, f"decoder_{level}")
     channels = classes + (activation == "softmax")  # the background is no class
-    features = draw.add("conv", "logits", features, channels=channels, size=1, bias=True)
+    features = draw.add("Conv2D", "logits", features, filters=channels, kernel_size=1)
     if activation:
-        draw.add("activation", "probabilities", features, function=activation)
-    return draw.graph()
+        draw.add("Activation", "probabilities", features, activation=activation)
+    return draw.graph(name)
 
 
 def _encode(
@@ -148,26 +135,26 @@ def _encode(
     features, skips = draw.images, []
     for level, width in enumerate(filters[:-1], start=1):
         skips.append(block(draw, features, width, normalization, f"encoder_{level}"))
-        features = draw.add("max_pool", f"encoder_{level}_pool", skips[-1])
+        features = draw.add("MaxPooling2D", f"encoder_{level}_pool", skips[-1])
     return block(draw, features, filters[-1], normalization, "bottleneck"), skips
 
 
 def _double_convolution(draw: _Drawing, x: Node, filters: int, normalization: Normalization, name: str) -> Node:
     for step in (1, 2):
         x = _convolution(draw, x, filters, 3, normalization, f"{name}_conv_{step}", f"{name}_norm_{step}")
-        x = draw.add("relu", f"{name}_relu_{step}", x)
+        x = draw.add("ReLU", f"{name}_relu_{step}", x)
     return x
 
 
 def _residual_block(draw: _Drawing, x: Node, filters: int, normalization: Normalization, name: str) -> Node:
     shortcut = x
-    if x.channels != filters:
+    if draw.channels(x) != filters:
         shortcut = _convolution(draw, x, filters, 1, normalization, f"{name}_shortcut_conv", f"{name}_shortcut_norm")
     x = _convolution(draw, x, filters, 3, normalization, f"{name}_conv_1", f"{name}_norm_1")
-    x = draw.add("relu", f"{name}_relu_1", x)
+    x = draw.add("ReLU", f"{name}_relu_1", x)
     x = _convolution(draw, x, filters, 3, normalization, f"{name}_conv_2", f"{name}_norm_2")
-    x = draw.add("add", f"{name}_add", x, shortcut)
-    return draw.add("relu", f"{name}_relu_2", x)
+    x = draw.add("Add", f"{name}_add", x, shortcut)
+    return draw.add("ReLU", f"{name}_relu_2", x)
 
 
 def _convolution(
@@ -177,10 +164,10 @@ def _convolution(
 
     Groups of up to 8 channels are for batches too small for batch statistics (Wu and He 2018).
     """
-    x = draw.add("conv", name, x, channels=filters, size=size, bias=False)
+    x = draw.add("Conv2D", name, x, filters=filters, kernel_size=size, padding="same", use_bias=False)
     if normalization == "batch":
-        return draw.add("batch_norm", norm, x)
-    return draw.add("group_norm", norm, x, groups=math.gcd(8, filters))
+        return draw.add("BatchNormalization", norm, x)
+    return draw.add("GroupNormalization", norm, x, groups=math.gcd(8, filters))
 
 
 def check_channels_last(shape: tuple[int | None, ...]) -> None:

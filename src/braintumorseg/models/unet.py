@@ -50,4 +50,4 @@ def build_unet(
         (None, 64, 64, 1)
     """
     graph = topology.unet(input_shape, classes, filters, activation, dropout, normalization)
-    return build(graph, "unet")
+    return build(graph)

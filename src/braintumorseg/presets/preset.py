@@ -1,20 +1,22 @@
 """The record of a preset, and its JSON.
 
 A preset is one folder: JSON for the record, safetensors for the weights, SHA-256 between them. Nothing in it is executed or
-unpickled: the architecture is a name of ours with arguments, the weights are arrays.
+unpickled: the architecture is a list of stock layers with checked settings, the weights are arrays.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from braintumorseg._core.checks import DataError, wrong
 from braintumorseg.findings.reference import Reference
+from braintumorseg.models.functional import compose_graph
+from braintumorseg.models.graph import Graph
 from braintumorseg.preprocessing.transform import Preprocessing
-from braintumorseg.presets.bounds import check_bounds, check_int8, check_keys
+from braintumorseg.presets.bounds import check_bounds, check_int8, check_keys, parse_architecture
 from braintumorseg.presets.card import Card
 from braintumorseg.runtimes.choice import Precision
 from braintumorseg.study import TUMOR, Classes, from_configs
@@ -35,7 +37,7 @@ class Preset:
 
     Attributes:
         name: Such as ``"resunet-lgg"``.
-        architecture: ``name`` of the architecture and the arguments of its builder.
+        graph: The layers of the model.
         preprocessing: The preprocessing that the weights were trained with.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
@@ -49,7 +51,7 @@ class Preset:
     """
 
     name: str
-    architecture: Mapping[str, Any]
+    graph: Graph
     preprocessing: Preprocessing
     threshold: float
     min_voxels: int
@@ -72,7 +74,7 @@ def compose_preset(preset: Preset) -> bytes:
     config: dict[str, Any] = {
         "format": FORMAT,
         "name": preset.name,
-        "architecture": dict(preset.architecture),
+        "architecture": compose_graph(preset.graph),
         "preprocessing": preset.preprocessing.get_config(),
         "threshold": preset.threshold,
         "min_voxels": preset.min_voxels,
@@ -85,7 +87,15 @@ def compose_preset(preset: Preset) -> bytes:
     config["card"] = preset.card.get_config()
     if preset.reference is not None:
         config["reference"] = preset.reference.get_config()
-    return f"{json.dumps(config, indent=1)}\n".encode()
+    return _dump(config).encode()
+
+
+def _dump(config: dict[str, Any]) -> str:
+    """Return the JSON of a configuration with one line for each layer, so that a person can read it."""
+    layers, place = config["architecture"]["layers"], uuid4().hex
+    config = {**config, "architecture": {**config["architecture"], "layers": [place]}}
+    lines = ",\n   ".join(map(json.dumps, layers))
+    return json.dumps(config, indent=1).replace(f'"{place}"', lines) + "\n"
 
 
 def parse_preset(content: bytes, source: str) -> Preset:
@@ -105,7 +115,7 @@ def parse_preset(content: bytes, source: str) -> Preset:
             check_int8(config["int8"], INT8_FILE, config["weights"]["sha256"])
         return Preset(
             name=config["name"],
-            architecture=config["architecture"],
+            graph=parse_architecture(config["architecture"], config["weights"]["parameters"]),
             preprocessing=preprocessing,
             threshold=config["threshold"],
             min_voxels=config["min_voxels"],

@@ -59,14 +59,14 @@ def read_network(folder: Path, preset: Preset) -> Network:
     Raises:
         DataError: If a file is missing, too large, or its SHA-256 is not the preset's, or the quantization does not fit.
     """
-    network = Network(preset.name, preset.architecture, read_weights(folder, preset))
+    network = Network(preset.name, preset.graph, read_weights(folder, preset))
     if preset.int8_sha256:
-        path, graph = folder / INT8_FILE, network.graph
+        path = folder / INT8_FILE
         quantization = _read_arrays(
             path, MAX_INT8_BYTES, preset.int8_sha256, preset.name, "the bounds of a quantization"
         )
         try:
-            check_quantization(quantization, graph.kernels if graph else {})
+            check_quantization(quantization, preset.graph.kernels)
         except ValueError as error:
             msg = f"{path}: {error}"
             raise DataError(msg) from error
@@ -78,9 +78,9 @@ def build_model(preset: Preset, weights: Mapping[str, NDArray[np.float32]]) -> k
     """Build a preset's model from our own code and give it its weights.
 
     Raises:
-        DataError: If the architecture is unknown, or a weight is missing, unknown or of another shape.
+        DataError: If a weight is missing, unknown or of another shape.
     """
-    return Network(preset.name, preset.architecture, weights)()
+    return Network(preset.name, preset.graph, weights)()
 
 
 def _read_arrays(path: Path, limit: int, sha256: str, name: str, what: str) -> dict[str, NDArray[np.float32]]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safetensors.numpy import save as save_arrays
 
 from braintumorseg._core.checks import DataError
 from braintumorseg._core.files import replacing
+from braintumorseg._core.optional import lazy
 from braintumorseg.findings.reference import Reference
 from braintumorseg.preprocessing.transform import Preprocessing
 from braintumorseg.presets.card import Card
@@ -24,13 +25,16 @@ from braintumorseg.presets.preset import (
     Preset,
     compose_preset,
 )
-from braintumorseg.presets.reader import build_model, read_preset
-from braintumorseg.runtimes.network import Network, Weights, weights_of
+from braintumorseg.presets.reader import read_preset
+from braintumorseg.runtimes.lowering import Weights
+from braintumorseg.runtimes.network import Network, weights_of
 from braintumorseg.runtimes.quantization import check_quantization
 from braintumorseg.study import TUMOR, Classes
 
 if TYPE_CHECKING:
     import keras
+
+_models = lazy("braintumorseg.models")
 
 
 def write_preset(
@@ -38,7 +42,6 @@ def write_preset(
     model: keras.Model,
     *,
     name: str,
-    architecture: Mapping[str, Any],
     preprocessing: Preprocessing,
     threshold: float,
     min_voxels: int,
@@ -56,7 +59,6 @@ def write_preset(
         folder: Gets the files; made if need be.
         model: The model.
         name: Of the preset.
-        architecture: ``name`` of the model's builder with the builder's arguments.
         preprocessing: The preprocessing that the weights were trained with.
         threshold: A voxel is tumour where its probability is at least this.
         min_voxels: Components of fewer voxels are dropped, and holes of fewer filled.
@@ -70,14 +72,17 @@ def write_preset(
         The record of the preset.
 
     Raises:
-        DataError: If the architecture with its arguments does not build this model, or the folder can't be written to.
-        ValueError: If the quantization does not fit the weights.
+        DataError: If the folder can't be written to.
+        ValueError: If the model has a layer that no preset can hold, or the quantization does not fit the weights.
     """
-    arrays = weights_of(model)
+    graph, arrays = _models.graph_of(model), weights_of(model)
+    Network(name, graph, arrays).check_weights()
+    if quantization is not None:
+        check_quantization(quantization, graph.kernels)
     weights = save_arrays(arrays)
     preset = Preset(
         name=name,
-        architecture=architecture,
+        graph=graph,
         preprocessing=preprocessing,
         threshold=threshold,
         min_voxels=min_voxels,
@@ -88,10 +93,6 @@ def write_preset(
         classes=classes,
         nested=nested,
     )
-    build_model(preset, arrays)
-    if quantization is not None:
-        graph = Network(name, architecture, arrays).graph
-        check_quantization(quantization, graph.kernels if graph else {})
     written = _write(folder, preset, {WEIGHTS_FILE: weights, INT8_FILE: _content(quantization)})
     _remove(folder / CARD_FILE)
     return written

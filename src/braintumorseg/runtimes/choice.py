@@ -67,17 +67,18 @@ class Runtimes:
         precision: Precision | None = None,
         default: Precision = "float32",
         check: Callable[[tuple[int | None, ...]], None] | None = None,
+        reason: str = "",
     ) -> Choice:
         """Choose an engine and a precision, and build the runtime.
 
         Args:
             network: The network as data; ``None`` for a model that only Keras can run.
             model: Returns the Keras model. It is called for the engine ``"keras"`` alone.
-            engine: ``"auto"`` is Keras where it sees a GPU and where no other engine can run the architecture, else
-                OpenVINO.
+            engine: ``"auto"`` is Keras where it sees a GPU and where no other engine can run the model, else OpenVINO.
             precision: ``None`` for the default one.
             default: The precision where none is asked for, if there is a quantization.
             check: Refuses the shape of the network's output by raising ``ValueError``; all are taken if not given.
+            reason: Why there is no network, for the message that refuses other engines.
 
         Raises:
             ValueError: If the engine can't run the network, or not in this precision; if ``check`` refuses it.
@@ -86,8 +87,8 @@ class Runtimes:
         """
         check_in("engine", engine, ENGINES)
         check_in("precision", precision, (None, *PRECISIONS))
-        if network is None or network.graph is None:
-            _refuse_other_engines(network, engine)
+        if network is None:
+            _refuse_other_engines(reason, engine)
             engine = "keras"
         elif engine == "auto":
             engine = "keras" if precision != "int8" and gpu_is_there() else "openvino"
@@ -100,7 +101,7 @@ class Runtimes:
                 check(tuple(built.output_shape))
             return Choice(partial(_keras.run, built), "keras", "float32", _prepare_nothing)
         if check is not None:
-            check((None, None, None, network.classes))
+            check((None, network.classes) if network.graph.output.vector else (None, None, None, network.classes))
         if precision is None:
             precision = default if network.quantization is not None else "float32"
         if precision == "int8" and network.quantization is None:
@@ -124,10 +125,9 @@ def gpu_is_there() -> bool:
     return any(Path(driver).exists() for driver in _DRIVERS) and bool(_keras.sees_gpu())
 
 
-def _refuse_other_engines(network: Network | None, engine: Engine) -> None:
+def _refuse_other_engines(reason: str, engine: Engine) -> None:
     if engine not in ("auto", "keras"):
-        which = f"the architecture {network.architecture.get('name')!r}" if network else "a model of other layers"
-        msg = wrong("engine", f"'auto' or 'keras' for {which}, which only Keras can run", repr(engine))
+        msg = wrong("engine", f"'auto' or 'keras' for a model that only Keras can run ({reason})", repr(engine))
         raise ValueError(msg)
 
 

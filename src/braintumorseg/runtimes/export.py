@@ -97,10 +97,6 @@ def export(
 ) -> Path:
     """Write a network with a description of its preprocessing; see ``Segmenter.export``."""
     targets = check_target(path, format=format, precision=precision, overwrite=overwrite)
-    if network.graph is None and format not in ("litert", "saved_model"):
-        name = network.architecture.get("name")
-        msg = wrong("format", f"'litert' or 'saved_model' for the architecture {name!r}", repr(format))
-        raise ValueError(msg)
     if precision == "int8" and network.quantization is None:
         msg = wrong("precision", f"'float32' for {network.name}, of whose weights there is no quantization", "'int8'")
         raise ValueError(msg)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from math import prod
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from braintumorseg.models.architecture import graph_of
 from braintumorseg.runtimes.network import check_keras
 from braintumorseg.runtimes.padding import pad
 
 _lock = Lock()
+_multiples: WeakKeyDictionary[keras.Model, int] = WeakKeyDictionary()
 
 
 def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
@@ -55,6 +58,15 @@ def sees_gpu() -> bool:
 
 
 def multiple_of(model: keras.Model) -> int:
-    """Return what sides must be a multiple of: the product of all strides, which is never too little."""
-    halving = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Conv2D)
-    return prod(max(layer.strides) for layer in model.layers if isinstance(layer, halving))
+    """Return what sides must be a multiple of; of layers that no preset can hold, the product of all strides."""
+    if model not in _multiples:
+        try:
+            _multiples[model] = graph_of(model).multiple
+        except ValueError:
+            strided = [layer.strides for layer in model.layers if hasattr(layer, "strides") and not _enlarges(layer)]
+            _multiples[model] = prod(max(strides) if isinstance(strides, tuple) else strides for strides in strided)
+    return _multiples[model]
+
+
+def _enlarges(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Conv2DTranspose)

@@ -235,7 +235,6 @@ def _keep(
         out / BEST_FOLDER if chosen else out,
         model,
         name=config.name,
-        architecture=config.architecture,
         preprocessing=config.preprocessing,
         threshold=config.threshold,
         min_voxels=config.min_voxels,

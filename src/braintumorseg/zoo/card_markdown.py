@@ -17,7 +17,7 @@ def render_card(preset: Preset) -> str:
     card = preset.card
     facts = [(name.capitalize(), card.stated(name)) for name in _FACTS]
     facts += [
-        ("Architecture", f"{preset.architecture['name']}, {preset.parameters:,} weights"),
+        ("Architecture", f"{preset.graph.name}, {preset.parameters:,} weights"),
         ("Weights", f"SHA-256 `{preset.sha256}`"),
         ("Computes in", _PRECISIONS[preset.precision]),
         (

@@ -43,7 +43,7 @@ def render_hub_card(preset: Preset, repo: str) -> str:
         license_name=None if licence in _LICENCES else licence,
         library_name="braintumorseg",
         pipeline_tag=_TASK,
-        tags=[*_TAGS, preset.architecture["name"]],
+        tags=[*_TAGS, preset.graph.name],
         metrics=sorted({_slug(score.measure) for score in preset.card.scores}),
         model_name=preset.name,
         eval_results=[_result(score) for score in preset.card.scores],

@@ -26,7 +26,8 @@ from braintumorseg.io import read_study
 from braintumorseg.presets.preset import CARD_FILE
 from braintumorseg.presets.reader import read_preset, read_weights
 from braintumorseg.presets.writer import replace_quantization
-from braintumorseg.runtimes.network import Network, Weights
+from braintumorseg.runtimes.lowering import Weights
+from braintumorseg.runtimes.network import Network
 from braintumorseg.runtimes.quantization import KERNEL_LEVEL
 from braintumorseg.study import Study
 from braintumorseg.zoo.card_writer import write_page
@@ -132,12 +133,12 @@ def quantize(
     check_integer("slices", slices, 1)
     folder = Path(preset)
     described = read_preset(folder)
-    network = Network(described.name, described.architecture, read_weights(folder, described))
+    network = Network(described.name, described.graph, read_weights(folder, described))
     images = _draw(calibration, described.preprocessing.apply, slices, seed)
 
     def judge(quantization: Weights | None) -> Evaluation:
         segmenter = Segmenter(
-            Network(network.name, network.architecture, network.weights, quantization),
+            Network(network.name, network.graph, network.weights, quantization),
             described.preprocessing,
             threshold=described.threshold,
             min_voxels=described.min_voxels,
