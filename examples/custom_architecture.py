@@ -6,8 +6,8 @@ Needs: a folder of studies with masks; a GPU, or patience. Takes: minutes to hou
     python examples/custom_architecture.py --smoke
 
 The network here is a U-Net whose skip connections pass attention gates (Oktay et al. 2018, "Attention U-Net"), in stock Keras
-layers. Any Keras model will do that maps images (batch, height, width, sequences) to one channel of probabilities. It is
-saved as Keras saves it; a preset (`Segmenter.save`, the Hub) is of the architectures that this package can build.
+layers. Any Keras model will do that maps images (batch, height, width, sequences) to one channel of probabilities. A
+model of stock layers, as this one, can also be saved as a preset (`Segmenter.save`) and runs on every engine.
 """
 
 import argparse

@@ -1,7 +1,11 @@
 """Segmenters that no engine was written for, tiny: as users build them, in plain Keras."""
 
 import keras
+import numpy as np
 from keras import layers
+
+from braintumorseg.models import graph_of
+from braintumorseg.runtimes.network import Network, weights_of
 
 
 def images(channels=3):
@@ -108,3 +112,26 @@ def efficient_net():
 
 
 BUILDS = (attention_unet, unet_plus_plus, mobilenet_unet, separable_net, dilated_net, efficient_net)
+
+
+def with_weights(model, seed=0):
+    """Give a model weights that leave no layer without effect, and variances above 0."""
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        if variable.path.endswith("seed_generator_state") or variable.path.endswith("count"):
+            continue
+        fan = np.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 1
+        low = random.uniform(0.5, 1.5, variable.shape)
+        variable.assign(low if len(variable.shape) == 1 else random.normal(0, 1 / np.sqrt(fan), variable.shape))
+    for layer in model.layers:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()
+    return model
+
+
+def network_of(model):
+    return Network("mine", graph_of(model), weights_of(model))
+
+
+def drawn(height, width, count=2, channels=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(count, height, width, channels)).astype(np.float32)

@@ -4,6 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+import architectures
 from braintumorseg import DataError, Preprocessing, Segmenter, build_resunet, load_pretrained, make_study
 from braintumorseg.presets import Card
 from braintumorseg.presets.writer import replace_quantization
@@ -114,3 +115,13 @@ def test_a_place_that_is_taken_is_told_before_the_work(segmenter, tmp_path, monk
     (tmp_path / "n.json").write_text("[]")
     with pytest.raises(DataError, match=r"n\.json: already exists"):
         segmenter.export(tmp_path / "n.onnx", format="onnx")
+
+
+@pytest.mark.parametrize(("format_", "suffix"), [("onnx", ".onnx"), ("openvino", ".xml")])
+def test_an_architecture_of_ones_own_is_exported(format_, suffix, tmp_path):
+    """It is compared with Keras before it is put in its place."""
+    model = architectures.with_weights(architectures.attention_unet())
+    path = Segmenter(model, Preprocessing(32), name="mine").export(tmp_path / f"mine{suffix}", format=format_)
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert described["multiple"] == 4
+    assert described["largest_difference_from_keras"] < 1e-4

@@ -6,54 +6,24 @@ import pytest
 from keras import layers
 
 import architectures
+from architectures import drawn, network_of, with_weights
 from braintumorseg import Preprocessing, Segmenter, load_pretrained, make_study
 from braintumorseg.models import graph_of
 from braintumorseg.models.layers import ACTIVATIONS, KINDS
 from braintumorseg.runtimes import onnxruntime, openvino
-from braintumorseg.runtimes.keras import multiple_of
-from braintumorseg.runtimes.network import Network, weights_of
-from braintumorseg.runtimes.padding import pad
+from braintumorseg.runtimes.keras import run_eagerly
 
 ENGINES = {"openvino": openvino.Runner, "onnxruntime": onnxruntime.Runner}
 CHANNELS = 6
 
 
-def with_weights(model, seed=0):
-    """Give a model weights that leave no layer without effect, and variances above 0."""
-    random = np.random.default_rng(seed)
-    for variable in model.weights:
-        if variable.path.endswith("seed_generator_state") or variable.path.endswith("count"):
-            continue
-        fan = np.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 1
-        low = random.uniform(0.5, 1.5, variable.shape)
-        variable.assign(low if len(variable.shape) == 1 else random.normal(0, 1 / np.sqrt(fan), variable.shape))
-    for layer in model.layers:
-        if isinstance(layer, layers.Normalization):
-            layer.finalize_state()
-    return model
-
-
-def network_of(model):
-    return Network("mine", graph_of(model), weights_of(model))
-
-
-def drawn(height, width, count=2, channels=3, seed=0):
-    return np.random.default_rng(seed).normal(size=(count, height, width, channels)).astype(np.float32)
-
-
-def eager(model, stack):
-    """As ``runtimes.keras.run``, without what Keras compiles first, which takes longer than all else."""
-    padded = pad(stack, model.input_shape[1:3], multiple_of(model))
-    return np.asarray(model(padded))[:, : stack.shape[1], : stack.shape[2]]
-
-
 def differences(model, stack):
     """The largest difference of each engine from Keras, from a model and from one that was built of its graph."""
     network = network_of(model)
-    expected = eager(model, stack)
+    expected = run_eagerly(model, stack)
     assert np.ptp(expected) > 1e-3
     found = {name: engine(network, "float32")(stack, 2) for name, engine in ENGINES.items()}
-    found["rebuilt"] = eager(network(), stack)
+    found["rebuilt"] = run_eagerly(network(), stack)
     return {name: np.abs(each - expected).max() for name, each in found.items()}
 
 

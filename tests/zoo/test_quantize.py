@@ -1,6 +1,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from scipy.special import logit
 
+import architectures
 from braintumorseg import (
     DataError,
     Preprocessing,
@@ -159,6 +161,23 @@ def test_sums_of_the_largest_values_are_not_cut_off(engine):
     exact, found = (engine.Runner(rounded, precision)(images, 2) for precision in ("float32", "int8"))
     assert (exact != found).any()
     np.testing.assert_allclose(found, exact, rtol=0.01)
+
+
+@pytest.mark.parametrize("name", ["attention_unet", "mobilenet_unet", "separable_net"])
+def test_an_architecture_of_ones_own_is_quantized(name):
+    """Depthwise kernels too, whose integers NNCF does not halve."""
+    model = architectures.with_weights(getattr(architectures, name)())
+    network = architectures.network_of(model)
+    stacks = [architectures.drawn(64, 64, 1, model.input_shape[-1], seed) for seed in range(8)]
+    quantization = observe(network, [stack[0] for stack in stacks])
+    check_quantization(quantization, network.graph.kernels)
+    assert {f"{layer}/kernel" for layer in network.graph.kernels} <= quantization.keys()
+    rounded = replace(network, quantization=quantization)
+    images = architectures.drawn(64, 64, 2, model.input_shape[-1], seed=9)
+    exact = openvino.Runner(network, "float32")(images, 2)
+    for engine in (openvino, onnxruntime):
+        found = engine.Runner(rounded, "int8")(images, 2)
+        assert 0 < np.abs(found - exact).mean() < 0.02 * np.ptp(exact)
 
 
 def test_kernels_use_the_levels_that_they_may():

@@ -142,8 +142,11 @@ def test_a_file_in_the_way_is_named(tmp_path):
 
 def test_a_model_of_other_layers_is_refused(tmp_path):
     inputs = keras.Input((32, 32, 3))
-    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs), name="mine")
-    with pytest.raises(ValueError, match="model must be one that build_resunet, build_unet built"):
+    turned = keras.layers.Permute((2, 1, 3), name="turned")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(turned), name="mine")
+    with pytest.raises(
+        ValueError, match=r"^the layer 'turned' must be of a class that presets can hold .*; got 'Permute'$"
+    ):
         Segmenter(model, Preprocessing(size=32)).save(tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
 

@@ -64,14 +64,31 @@ def parse_graph(config: Any) -> Graph:
 
 
 def compose_graph(graph: Graph) -> dict[str, Any]:
-    """Return a graph as the configuration of a functional model, which ``parse_graph`` and Keras read."""
+    """Return a graph as the configuration of a functional model, which ``parse_graph`` and Keras read.
+
+    It is the same for equal graphs: each layer comes right after those that it takes and that came nowhere before.
+    """
     first, last = graph.nodes[0], graph.nodes[-1]
     return {
         "name": graph.name,
-        "layers": [_layer(graph, node) for node in graph.nodes],
+        "layers": [_layer(graph, node) for node in _in_order(graph)],
         "input_layers": [[first.name, 0, 0]],
         "output_layers": [[last.name, 0, 0]],
     }
+
+
+def _in_order(graph: Graph) -> list[Node]:
+    """Return the layers in the order in which a walk back from the output leaves them."""
+    nodes, ordered = {node.name: node for node in graph.nodes}, dict[str, Node]()
+    waiting = [graph.nodes[-1].name]
+    while waiting:
+        node = nodes[waiting[-1]]
+        before = [name for name in node.inputs if name not in ordered]
+        if before:
+            waiting += reversed(before)
+        else:
+            ordered[waiting.pop()] = node
+    return list(ordered.values())
 
 
 def plain_name(name: str) -> str:

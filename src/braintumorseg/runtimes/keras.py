@@ -41,6 +41,18 @@ def run(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDA
     return np.asarray(predict(model, padded, batch_size)[:, :height, :width], np.float32)
 
 
+def run_eagerly(model: keras.Model, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what ``run`` does, all at once and uncompiled.
+
+    For a few images of several sizes: what TensorFlow compiles for them has sizes that it does not know, and Keras 3.15.1 can't
+    enlarge such images by bilinear interpolation.
+    """
+    check_keras()
+    _, height, width, _ = images.shape
+    output = model(pad(images, model.input_shape[1:3], multiple_of(model)), training=False)
+    return np.asarray(keras.ops.convert_to_numpy(output)[:, :height, :width], np.float32)
+
+
 def predict(model: keras.Model, images: NDArray[np.float32], batch_size: int) -> NDArray[Any]:
     """Return what the model predicts, to one thread after the other: ``keras.Model.predict`` keeps its state in the model.
 

@@ -257,7 +257,7 @@ class _Writer(Generic[Tensor]):
         """Apply an activation function by Keras's name."""
         to = self._to
         if kind in _DIRECT:
-            return to.function(kind, x, name)  # type: ignore[arg-type]
+            return to.function(kind, x, name)
         match kind:
             case "elu" | "celu":  # the same for the slope that both have
                 return to.function("elu", x, name, alpha=1.0)

@@ -27,8 +27,8 @@ def load_pretrained(
     """Load a pretrained model with its preprocessing, its threshold and its card.
 
     The weights are verified by their SHA-256 here; the Keras model is built at the first touch of ``.model``, and
-    predictions on the CPU need none. Nothing that is downloaded is executed or unpickled: the architecture is one of this
-    package.
+    predictions on the CPU need none. Nothing that is downloaded is executed or unpickled: the architecture is a
+    list of stock layers with checked settings.
 
     Args:
         name: A name out of ``list_pretrained()``, such as ``"resunet-lgg"``; ``"hf://owner/repo"`` or
