@@ -6,6 +6,8 @@ from braintumorseg.models import ARCHITECTURES, architecture_of
 
 OPTIONS = [
     {},
+    {"filters": (4, 8, 16), "attention": True, "pooling": "stride"},
+    {"filters": (4, 8), "normalization": "group", "pooling": "stride"},
     {"filters": (4, 8), "classes": 3, "activation": "softmax"},
     {"filters": (4, 8, 9), "activation": None, "dropout": 0.1, "normalization": "group", "input_shape": (32, 64, 2)},
     {"filters": (3, 5)},  # as many filters as channels: the residual block has no shortcut of its own

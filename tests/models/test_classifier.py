@@ -81,6 +81,10 @@ def test_a_step_of_training_changes_all_weights():
             {"weights": build_unet(filters=(4, 8)), "filters": (4, 8)},
             "weights must be a model with encoder_1_shortcut_conv",
         ),
+        (
+            {"weights": build_resunet(filters=(4, 8), pooling="stride"), "filters": (4, 8)},
+            "weights must be a model of pooling='max'",
+        ),
         ({"weights": build_resunet(filters=(4, 8)), "filters": (4, 16)}, "weights must be a model with bottleneck"),
         ({"weights": build_resunet(filters=(4, 8)), "backbone": "resnet18"}, "weights must be None for this backbone"),
     ],

@@ -15,6 +15,7 @@ from braintumorseg.runtimes.network import Network, weights_of
 
 ENGINES = {"openvino": openvino.Runner, "onnxruntime": onnxruntime.Runner}
 BUILDS = [
+    (build_resunet, {"filters": (4, 6, 8), "attention": True, "pooling": "stride", "dropout": 0.1}),
     (build_resunet, {"filters": (4, 6, 8), "dropout": 0.1}),
     (build_resunet, {"filters": (8, 8), "normalization": "group", "activation": None, "classes": 2}),
     (build_unet, {"filters": (4, 6, 8), "activation": "softmax", "classes": 3}),

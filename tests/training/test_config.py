@@ -43,6 +43,8 @@ def test_the_architecture_states_every_argument(tiny):
         "activation": "sigmoid",
         "dropout": 0.2,
         "normalization": "batch",
+        "attention": False,
+        "pooling": "max",
     }
 
 

@@ -95,6 +95,9 @@ def build_classifier(
 def _take_over(model: keras.Model, trained: keras.Model) -> None:
     """Give the encoder the weights of the layers of the same names."""
     given = {variable.path: variable for variable in trained.weights}
+    if "encoder_1_down_conv/kernel" in given:  # the other weights would fit, behind another way to halve
+        msg = wrong("weights", "a model of pooling='max', as the encoder is", f"{trained.name!r} of pooling='stride'")
+        raise ValueError(msg)
     own = [variable for variable in model.weights if not variable.path.startswith("probabilities/")]
     for variable in own:
         other = given.get(variable.path)

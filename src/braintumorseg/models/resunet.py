@@ -8,7 +8,7 @@ import keras
 
 from braintumorseg.models import topology
 from braintumorseg.models.build import build
-from braintumorseg.models.topology import Activation, Normalization
+from braintumorseg.models.topology import Activation, Normalization, Pooling
 
 
 def build_resunet(
@@ -18,6 +18,8 @@ def build_resunet(
     activation: Activation = "sigmoid",
     dropout: float = 0.0,
     normalization: Normalization = "batch",
+    attention: bool = False,
+    pooling: Pooling = "max",
 ) -> keras.Model:
     """Build a residual U-Net.
 
@@ -34,6 +36,8 @@ def build_resunet(
         activation: ``"sigmoid"`` for one class or independent ones, ``"softmax"`` for exclusive ones, ``None`` for logits.
         dropout: Share of feature maps that are dropped at the bottleneck in training.
         normalization: ``"batch"``, or ``"group"`` for batches too small for batch statistics.
+        attention: Whether gates weigh the encoder's features by the decoder's before they are concatenated.
+        pooling: How levels are halved: ``"max"``, or ``"stride"`` for a 3x3 convolution with a stride of 2.
 
     Returns:
         A functional model from images ``(batch, height, width, channels)`` to float32 ``(batch, height, width, classes)``.
@@ -42,6 +46,7 @@ def build_resunet(
         ValueError: If an argument is not as stated, or a fixed size is not a multiple that the depth can halve.
 
     References:
+        Oktay et al.: "Attention U-Net: Learning Where to Look for the Pancreas", MIDL 2018 (the gates).
         Zhang, Liu, Wang: "Road Extraction by Deep Residual U-Net", IEEE GRSL 2018.
         He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition", CVPR 2016.
 
@@ -51,5 +56,5 @@ def build_resunet(
         >>> model.output_shape
         (None, 64, 64, 1)
     """
-    graph = topology.resunet(input_shape, classes, filters, activation, dropout, normalization)
+    graph = topology.resunet(input_shape, classes, filters, activation, dropout, normalization, attention, pooling)
     return build(graph)

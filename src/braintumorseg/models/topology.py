@@ -16,6 +16,7 @@ from braintumorseg.models.graph import Form, Graph, Node, form_of, make_node
 
 Normalization = Literal["batch", "group"]
 Activation = Literal["sigmoid", "softmax"] | None
+Pooling = Literal["max", "stride"]
 
 _MOST_SEQUENCES = 4  # of a study; no image is that low
 _FIRST_OF_BLOCK = re.compile(r"(encoder_\d+|bottleneck)_conv_1")
@@ -28,10 +29,21 @@ def unet(
     activation: Activation = "sigmoid",
     dropout: float = 0.0,
     normalization: Normalization = "batch",
+    attention: bool = False,
+    pooling: Pooling = "max",
 ) -> Graph:
     """Return the layers of a U-Net; the arguments are those of ``build_unet``."""
     return _encoder_decoder(
-        "unet", _double_convolution, input_shape, classes, filters, activation, dropout, normalization
+        "unet",
+        _double_convolution,
+        input_shape,
+        classes,
+        filters,
+        activation,
+        dropout,
+        normalization,
+        attention,
+        pooling,
     )
 
 
@@ -42,10 +54,21 @@ def resunet(
     activation: Activation = "sigmoid",
     dropout: float = 0.0,
     normalization: Normalization = "batch",
+    attention: bool = False,
+    pooling: Pooling = "max",
 ) -> Graph:
     """Return the layers of a residual U-Net; the arguments are those of ``build_resunet``."""
     return _encoder_decoder(
-        "resunet", _residual_block, input_shape, classes, filters, activation, dropout, normalization
+        "resunet",
+        _residual_block,
+        input_shape,
+        classes,
+        filters,
+        activation,
+        dropout,
+        normalization,
+        attention,
+        pooling,
     )
 
 
@@ -63,6 +86,8 @@ def arguments_of(graph: Graph) -> dict[str, Any]:
         "activation": activation,
         "dropout": layers.get("bottleneck_dropout", {}).get("rate", 0.0),
         "normalization": "group" if "groups" in layers.get("encoder_1_norm_1", {}) else "batch",
+        "attention": "decoder_1_gate" in layers,
+        "pooling": "stride" if "encoder_1_down_conv" in layers else "max",
     }
 
 
@@ -109,16 +134,22 @@ def _encoder_decoder(
     activation: Activation,
     dropout: float,
     normalization: Normalization,
+    attention: bool,
+    pooling: Pooling,
 ) -> Graph:
     """Return an encoder, a decoder, and skip connections between them, made of one kind of block."""
     shape = _checked_shape(input_shape, len(filters))
     _check_arguments(classes, filters, activation, dropout, normalization)
+    check_in("attention", attention, (False, True))
+    check_in("pooling", pooling, ("max", "stride"))
     draw = _Drawing(shape)
-    features, skips = _encode(draw, block, filters, normalization)
+    features, skips = _encode(draw, block, filters, normalization, pooling)
     if dropout:
         features = draw.add("SpatialDropout2D", "bottleneck_dropout", features, rate=dropout)
     for level, (width, skip) in reversed(list(enumerate(zip(filters[:-1], skips, strict=True), start=1))):
         up = draw.add("Conv2DTranspose", f"decoder_{level}_up", features, filters=width, kernel_size=2, strides=2)
+        if attention:
+            skip = _gate(draw, skip, up, width, f"decoder_{level}")
         joint = draw.add("Concatenate", f"decoder_{level}_skip", up, skip)
         features = block(draw, joint, width, normalization, f"decoder_{level}")
     channels = classes + (activation == "softmax")  # the background is no class
@@ -129,14 +160,28 @@ def _encoder_decoder(
 
 
 def _encode(
-    draw: _Drawing, block: Block, filters: Sequence[int], normalization: Normalization
+    draw: _Drawing, block: Block, filters: Sequence[int], normalization: Normalization, pooling: Pooling = "max"
 ) -> tuple[Node, list[Node]]:
     """Add the encoder with its bottleneck; return the bottleneck's features, and those of each level above."""
     features, skips = draw.images, []
     for level, width in enumerate(filters[:-1], start=1):
         skips.append(block(draw, features, width, normalization, f"encoder_{level}"))
-        features = draw.add("MaxPooling2D", f"encoder_{level}_pool", skips[-1])
+        if pooling == "max":
+            features = draw.add("MaxPooling2D", f"encoder_{level}_pool", skips[-1])
+        else:
+            name = f"encoder_{level}_down"
+            features = _convolution(draw, skips[-1], width, 3, normalization, f"{name}_conv", f"{name}_norm", stride=2)
+            features = draw.add("ReLU", f"{name}_relu", features)
     return block(draw, features, filters[-1], normalization, "bottleneck"), skips
+
+
+def _gate(draw: _Drawing, skip: Node, signal: Node, width: int, name: str) -> Node:
+    """Weigh each pixel of a skip connection by what the decoder found so far (Oktay et al. 2018)."""
+    sides = [(skip, f"{name}_gate_skip"), (signal, f"{name}_gate_signal")]
+    projected = [draw.add("Conv2D", path, x, filters=max(width // 2, 1), kernel_size=1) for x, path in sides]
+    x = draw.add("ReLU", f"{name}_gate_relu", draw.add("Add", f"{name}_gate_add", *projected))
+    weight = draw.add("Conv2D", f"{name}_gate_weight", x, filters=1, kernel_size=1, activation="sigmoid")
+    return draw.add("Multiply", f"{name}_gate", skip, weight)
 
 
 def _double_convolution(draw: _Drawing, x: Node, filters: int, normalization: Normalization, name: str) -> Node:
@@ -158,13 +203,20 @@ def _residual_block(draw: _Drawing, x: Node, filters: int, normalization: Normal
 
 
 def _convolution(
-    draw: _Drawing, x: Node, filters: int, size: int, normalization: Normalization, name: str, norm: str
+    draw: _Drawing,
+    x: Node,
+    filters: int,
+    size: int,
+    normalization: Normalization,
+    name: str,
+    norm: str,
+    stride: int = 1,
 ) -> Node:
     """Add a convolution without bias and a normalisation, which has an offset of its own.
 
     Groups of up to 8 channels are for batches too small for batch statistics (Wu and He 2018).
     """
-    x = draw.add("Conv2D", name, x, filters=filters, kernel_size=size, padding="same", use_bias=False)
+    x = draw.add("Conv2D", name, x, filters=filters, kernel_size=size, strides=stride, padding="same", use_bias=False)
     if normalization == "batch":
         return draw.add("BatchNormalization", norm, x)
     return draw.add("GroupNormalization", norm, x, groups=math.gcd(8, filters))

@@ -8,7 +8,7 @@ import keras
 
 from braintumorseg.models import topology
 from braintumorseg.models.build import build
-from braintumorseg.models.topology import Activation, Normalization
+from braintumorseg.models.topology import Activation, Normalization, Pooling
 
 
 def build_unet(
@@ -18,6 +18,8 @@ def build_unet(
     activation: Activation = "sigmoid",
     dropout: float = 0.0,
     normalization: Normalization = "batch",
+    attention: bool = False,
+    pooling: Pooling = "max",
 ) -> keras.Model:
     """Build a U-Net.
 
@@ -33,6 +35,8 @@ def build_unet(
         activation: ``"sigmoid"`` for one class or independent ones, ``"softmax"`` for exclusive ones, ``None`` for logits.
         dropout: Share of feature maps that are dropped at the bottleneck in training.
         normalization: ``"batch"``, or ``"group"`` for batches too small for batch statistics.
+        attention: Whether gates weigh the encoder's features by the decoder's before they are concatenated.
+        pooling: How levels are halved: ``"max"``, or ``"stride"`` for a 3x3 convolution with a stride of 2.
 
     Returns:
         A functional model from images ``(batch, height, width, channels)`` to float32 ``(batch, height, width, classes)``.
@@ -41,6 +45,7 @@ def build_unet(
         ValueError: If an argument is not as stated, or a fixed size is not a multiple that the depth can halve.
 
     References:
+        Oktay et al.: "Attention U-Net: Learning Where to Look for the Pancreas", MIDL 2018 (the gates).
         Ronneberger, Fischer, Brox: "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015.
 
     Examples:
@@ -49,5 +54,5 @@ def build_unet(
         >>> model.output_shape
         (None, 64, 64, 1)
     """
-    graph = topology.unet(input_shape, classes, filters, activation, dropout, normalization)
+    graph = topology.unet(input_shape, classes, filters, activation, dropout, normalization, attention, pooling)
     return build(graph)
