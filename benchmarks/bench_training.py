@@ -35,7 +35,7 @@ from braintumorseg.preprocessing.skull import brain_alone
 from braintumorseg.training import PreparedCache
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import Rounds
-from braintumorseg.training.sampling import Sampler, training_batches
+from braintumorseg.training.sampling import Sampler, TrainingBatches
 
 ARRAYS = 8  # batches that the bare loop goes through again and again
 AHEAD = 7  # steps of a fit that do not count: those for which batches may lie ready
@@ -117,7 +117,7 @@ def tried(config: TrainConfig, sampler: Sampler, arrays: Sequence[Any]) -> dict[
 
     return {
         "fit on arrays that are ready": lambda: fitted(compiled(config), ready),
-        "fit, read but not augmented": lambda: fitted(compiled(config), training_batches(sampler, still, 0, 10**6)),
+        "fit, read but not augmented": lambda: fitted(compiled(config), TrainingBatches(sampler, still, 0, 10**6)),
         f"fit on ready arrays, steps_per_execution={AT_ONCE}": lambda: fitted(
             compiled(config, steps_per_execution=AT_ONCE), ready
         ),
@@ -147,11 +147,11 @@ def measure(config: TrainConfig, rounds: int, steps: int, words: Sequence[str] |
         )
         sampler = Sampler(whole, stripped, config.sampling, batch_size=config.batch_size, seed=config.seed)
         augmentation = config.build_augmentation()
-        arrays = list(training_batches(sampler, augmentation, 0, ARRAYS))
+        arrays = list(TrainingBatches(sampler, augmentation, 0, ARRAYS))
         callbacks = [rounds_of(config, folder / "run"), Progress(config.steps, config.round_steps)]
         works = {
             LOOP: bare(compiled(config), arrays),
-            STEP: fitted(compiled(config), training_batches(sampler, augmentation, 0, 10**6), callbacks),
+            STEP: fitted(compiled(config), TrainingBatches(sampler, augmentation, 0, 10**6), callbacks),
         }
         if words is not None:
             works |= {

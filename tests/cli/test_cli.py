@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import nibabel as nib
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ import braintumorseg
 from braintumorseg import (
     Preprocessing,
     Segmenter,
-    build_unet,
     dice,
     list_pretrained,
     load_pretrained,
@@ -247,14 +247,15 @@ def file_for_many(path):
     return ["predict", path, "-o", path / "out.nii.gz"], 2, "out.nii.gz: is a file's name; expected a folder for"
 
 
-def preset_of_several_classes(path):
+def preset_of_another_output(path):
     write_folder(path, 1)
-    model = build_unet(classes=3, activation="softmax", filters=(2, 4))
-    folder = Segmenter(model, Preprocessing(size=32)).save(path / "three")
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(3, 1, activation="softmax")(inputs))
+    folder = Segmenter(model, Preprocessing(size=32), classes=3).save(path / "three")
     return (
         ["predict", path, "-o", path / "out", "--preset", folder],
         2,
-        "model must be one of one output channel",
+        "model must be one of 4 output channels, for the background and the classes",
     )
 
 
@@ -274,7 +275,7 @@ def png_of_a_volume(path):
     [
         empty_folder, missing_path, missing_output, unknown_preset, unknown_split, nobody_of_the_split,
         mask_without_image, two_channels, not_a_number, unwritable_output, file_for_many,
-        preset_of_several_classes, two_of_one_name, png_of_a_volume,
+        preset_of_another_output, two_of_one_name, png_of_a_volume,
     ],
     ids=lambda make: make.__name__,
 )  # fmt: skip

@@ -264,7 +264,7 @@ def test_a_loss_that_is_no_number_stops_the_run(plain, cases, tmp_path, monkeypa
 
 
 def test_what_can_not_be_trained_is_refused(tiny, cases, tmp_path):
-    with pytest.raises(ValueError, match="training must be at least one path"):
+    with pytest.raises(ValueError, match="training must be at least one study"):
         train(tiny, (), (), tmp_path / "out")
     with pytest.raises(ValueError, match="strategy must be one of 'none', 'mirrored'; got 'tpu'"):
         train(tiny, cases, (), tmp_path / "out", strategy="tpu")

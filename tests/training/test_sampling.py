@@ -6,7 +6,7 @@ import pytest
 
 from braintumorseg.augmentation import Augmentation
 from braintumorseg.training.cached_study import CachedStudy
-from braintumorseg.training.sampling import Drawn, Sampler, SamplingConfig, training_batches
+from braintumorseg.training.sampling import Drawn, Sampler, SamplingConfig, TrainingBatches
 
 PLAIN = {"flip_left_right": False} | dict.fromkeys(
     ("rotation", "zoom", "shift", "elastic", "gamma", "contrast", "brightness", "bias_field", "noise", "blur"), 0
@@ -125,8 +125,8 @@ def test_a_batch_holds_the_slices_drawn():
 
 def test_batches_go_on_from_any_step():
     augmentation = Augmentation(sequence_dropout=0.5, seed=2)
-    whole = list(training_batches(sampler(4), augmentation, 0, 5))
-    rest = list(training_batches(sampler(4), augmentation, 3, 5))
+    whole = list(TrainingBatches(sampler(4), augmentation, 0, 5))
+    rest = list(TrainingBatches(sampler(4), augmentation, 3, 5))
     assert len(whole) == 5
     for (images, masks), (again, masks_again) in zip(whole[3:], rest, strict=True):
         np.testing.assert_array_equal(images, again)
@@ -135,22 +135,33 @@ def test_batches_go_on_from_any_step():
 
 def test_batches_without_augmentation_are_what_was_read():
     source = sampler(4)
-    batches = list(training_batches(source, Augmentation(**PLAIN), 2, 4))
+    batches = list(TrainingBatches(source, Augmentation(**PLAIN), 2, 4))
     for step, (images, masks) in enumerate(batches, 2):
         np.testing.assert_array_equal(images, source.read(step)[0])
         np.testing.assert_array_equal(masks, source.read(step)[1])
 
 
+def test_a_batch_can_be_looked_at_before_its_turn():
+    """Keras takes the first ones to learn their shapes, and then begins anew."""
+    batches = TrainingBatches(sampler(4), Augmentation(), 3, 9)
+    assert len(batches) == 6
+    early = [batches[place][0] for place in (0, 1, 4, 0, 1)]
+    np.testing.assert_array_equal(early[0], early[3])
+    np.testing.assert_array_equal(early[1], early[4])
+    for place, (images, _) in enumerate(batches):
+        np.testing.assert_array_equal(images, TrainingBatches(sampler(4), Augmentation(), 3 + place, 9)[0][0])
+
+
 def test_a_batch_is_of_float32():
-    ((images, masks),) = training_batches(sampler(4), Augmentation(), 0, 1)
+    ((images, masks),) = TrainingBatches(sampler(4), Augmentation(), 0, 1)
     assert images.shape == (4, 8, 8, 3)
     assert masks.shape == (4, 8, 8, 1)
     assert images.dtype == masks.dtype == "float32"
 
 
 def test_batches_that_nobody_takes_are_given_up():
-    batches = training_batches(sampler(4), Augmentation(), 0, 10**6)
-    next(batches)
+    batches = TrainingBatches(sampler(4), Augmentation(), 0, 10**6)
+    assert batches[0][0].shape == (4, 8, 8, 3)
     batches.close()
     assert not [each for each in threading.enumerate() if each.name.startswith("batches")]
 

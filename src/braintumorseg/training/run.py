@@ -33,7 +33,7 @@ from braintumorseg.training.patients import Patients
 from braintumorseg.training.pictures import plot_curves, plot_worst_slices
 from braintumorseg.training.progress import Progress
 from braintumorseg.training.rounds import STATE_FILE, Rounds
-from braintumorseg.training.sampling import training_batches
+from braintumorseg.training.sampling import TrainingBatches
 from braintumorseg.training.start import copy_weights, hash_weights, load_start
 from braintumorseg.training.state import read_info, restore_state
 from braintumorseg.zoo.adapt import freeze_encoder
@@ -206,15 +206,19 @@ def _fit(
         augmentation = config.build_augmentation()
         for last, sampler in samplers:
             if first < last:  # one call per part, as the images of each have one size
-                model.fit(
-                    training_batches(sampler, augmentation, first, last),
-                    initial_epoch=first // config.round_steps,
-                    epochs=last // config.round_steps,
-                    steps_per_epoch=config.round_steps,
-                    shuffle=False,  # the batches have their order
-                    verbose=0,
-                    callbacks=callbacks,
-                )
+                batches = TrainingBatches(sampler, augmentation, first, last)
+                try:
+                    model.fit(
+                        _to_share(batches) if strategy == "mirrored" else batches,
+                        initial_epoch=first // config.round_steps,
+                        epochs=last // config.round_steps,
+                        steps_per_epoch=config.round_steps,
+                        shuffle=False,  # the batches have their order
+                        verbose=0,
+                        callbacks=callbacks,
+                    )
+                finally:
+                    batches.close()
                 first = last
                 if last < config.steps:  # Keras ends fit by putting the averages in the place of the weights
                     restore_state(out / STATE_FILE, model)
@@ -254,6 +258,15 @@ def _measure_references(patients: Patients, out: Path) -> None:
             segmenter = load_pretrained(folder)
             reference = measure_reference(segmenter, patients.studies(segmenter.preprocessing.fill_from), source)
             replace_reference(folder, reference)
+
+
+def _to_share(batches: TrainingBatches) -> Any:
+    """Return batches as a dataset of TensorFlow, which splits what a ``batch`` in it has put together."""
+    sampler = batches.sampler
+    shapes = (sampler.shape, (*sampler.shape[:3], sampler.labelling.channels))
+    spec = tuple(_tensorflow.TensorSpec(shape, "float32") for shape in shapes)
+    dataset = _tensorflow.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
+    return dataset.unbatch().batch(sampler.batch_size, drop_remainder=True)
 
 
 def _scope(strategy: str) -> AbstractContextManager[Any]:

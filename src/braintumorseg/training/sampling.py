@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from threading import Lock
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +21,8 @@ from braintumorseg.training.targets import as_outputs, spread
 
 _PREPARED_AHEAD = 4  # batches
 _THREADS = 2
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -182,38 +184,49 @@ class _Pool:
         return self.members[tumour][min(int(place), len(self.members[tumour]) - 1)]
 
 
-def training_batches(
-    sampler: Sampler, augmentation: Augmentation, first: int, last: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield the augmented batches of steps ``first`` to ``last - 1``, read and augmented while others are trained on.
+class TrainingBatches(keras.utils.PyDataset):
+    """The augmented batches of steps ``first`` to ``last - 1``, read and augmented while others are trained on.
 
-    The augmentation runs on the CPU, on whatever backend Keras has, in threads beside the training.
+    Each follows from its step, so that Keras may look at the first ones before it begins. The augmentation runs on the CPU, on
+    whatever backend Keras has, in threads beside the training.
+
+    Items are pairs ``(images, masks)``, float32, of shapes ``(batch, size, size, sequences)`` and
+    ``(batch, size, size, channels)``, the channels being those of the network's output.
 
     Args:
         sampler: What the batches are made of.
         augmentation: What is done to them, with the number of the step.
         first: Number of the first batch since training began.
         last: Number of the batch after the last one.
-
-    Yields:
-        Pairs ``(images, masks)``, float32, of shapes ``(batch, size, size, sequences)`` and ``(batch, size, size, channels)``,
-        the channels being those of the network's output.
     """
-    augment = compiled(lambda images, masks, step: augmentation(images, masks, step=step))
 
-    def make(step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        stored, drawn = sampler.read(step)
-        images, masks = augment(stored.astype(np.float32), drawn, step)
-        return images, as_outputs(masks, sampler.labelling)
+    def __init__(self, sampler: Sampler, augmentation: Augmentation, first: int, last: int) -> None:
+        super().__init__()
+        self.sampler, self.first, self.last = sampler, first, last
+        self._augment = compiled(lambda images, masks, step: augmentation(images, masks, step=step))
+        self._threads = ThreadPoolExecutor(_THREADS, "batches")
+        self._lock = Lock()
+        self._waiting: dict[int, Future[Batch]] = {}
 
-    steps, waiting = iter(range(first, last)), deque[Future[tuple[NDArray[np.float32], NDArray[np.float32]]]]()
-    with ThreadPoolExecutor(_THREADS, "batches") as threads:
-        try:
-            waiting.extend(threads.submit(make, step) for step in islice(steps, _PREPARED_AHEAD))
-            while waiting:
-                batch = waiting.popleft().result()
-                waiting.extend(threads.submit(make, step) for step in islice(steps, 1))
-                yield batch
-        finally:  # also where the training stops early
-            for future in waiting:
-                future.cancel()
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return a batch, by its number from the first."""
+        with self._lock:
+            for ahead in range(index, min(index + 1 + _PREPARED_AHEAD, len(self))):
+                if ahead not in self._waiting:
+                    self._waiting[ahead] = self._threads.submit(self._make, self.first + ahead)
+            future = self._waiting[index]
+            for old in [each for each in self._waiting if each < index]:
+                del self._waiting[old]
+        return future.result()
+
+    def close(self) -> None:
+        """Give up what nobody takes any more."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _make(self, step: int) -> Batch:
+        stored, drawn = self.sampler.read(step)
+        images, masks = self._augment(stored.astype(np.float32), drawn, step)
+        return images, as_outputs(masks, self.sampler.labelling)
