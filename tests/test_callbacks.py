@@ -196,9 +196,9 @@ def constant_model(value, channels=1):
         (
             -2.0,
             1,
-            "model must be one of one output channel of probabilities, 0 to 1; got 1 channels, values from -2 to -2",
+            "model must be one that gives probabilities, 0 to 1; got values from -2 to -2",
         ),
-        (0.5, 2, "got 2 channels, values from 0.5 to 0.5"),
+        (0.5, 2, "model must be one of one output channel, the tumour's probability; .*got 2 channels"),
     ],
 )
 def test_models_of_something_else_are_refused(studies, value, channels, message):

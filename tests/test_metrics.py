@@ -481,8 +481,8 @@ def test_saved_model_loads_without_custom_objects(tmp_path):
         ({"threshold": 0}, "threshold must be more than 0 and at most 1; got 0"),
         ({"empty": "nan"}, "empty must be at least 0 and at most 1; got 'nan'"),
         ({"classes": 0}, "classes must be an integer of at least 1; got 0"),
-        ({"classes": 2, "class_id": 2}, "class_id must be None or an integer from 0 to 1, as classes says; got 2"),
-        ({"class_id": -1}, "class_id must be None or an integer from 0 to 0"),
+        ({"classes": 2, "class_id": 2}, "class_id must be None or an integer from 0 to 1, as there are classes; got 2"),
+        ({"class_id": -1}, "class_id must be an integer of at least 0; got -1"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -498,27 +498,23 @@ def test_base_is_abstract():
 @pytest.mark.parametrize(
     ("y_true", "y_pred", "message"),
     [
-        (
-            (2, 8, 8),
-            (2, 8, 8, 1),
-            r"y_true must be of y_pred's shape \(2, 8, 8, 1\) .*mask\[..., None\].* got shape \(2, ",
-        ),
+        ((2, 8), (2, 8, 8, 1), r"y_true must be of y_pred's shape \(2, 8, 8, 1\) \(or of labels.* got shape \(2, "),
         ((2, 8, 8, 1), (2, 8, 4, 1), r"y_true must be of y_pred's shape"),
         ((1, 8, 8, 1), (2, 8, 8, 1), r"y_true must be of y_pred's shape"),
-        ((2, 8, 8, 2), (2, 8, 8, 2), r"y_pred must be of shape \(batch, \*space, 1\), as classes says; got 2 classes"),
-        ((2, 8, 8), (2, 8, 8), r"y_pred must be of shape \(batch, \*space, 1\), as classes says; got 8 classes"),
+        ((2, 8, 8, 2), (2, 8, 8, 2), r"y_pred must be of shape \(batch, \*space, 1\), as classes= .*; got 2 classes"),
+        ((2, 8, 8), (2, 8, 8), r"y_pred must be of shape \(batch, \*space, 1\), as classes= .*; got 8 classes"),
         ((2, 1), (2, 1), r"y_pred must be of shape \(batch, \*space, classes\); got shape \(2, 1\)"),
     ],
 )
 def test_mismatched_shapes_are_refused(y_true, y_pred, message):
     with pytest.raises(ValueError, match=message):
-        DiceScore().update_state(np.zeros(y_true), np.zeros(y_pred))
+        DiceScore(classes=1).update_state(np.zeros(y_true), np.zeros(y_pred))
 
 
 def test_mismatched_shapes_are_refused_when_compiled():
     model = identity_model((8, 8, 1), [DiceScore()])
     with pytest.raises(ValueError, match=r"y_true must be of y_pred's shape"):
-        model.evaluate(np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8)), verbose=0)
+        model.evaluate(np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8, 3)), verbose=0)
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (3, 4), (3, 4, 4, 1)])

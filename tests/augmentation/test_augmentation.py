@@ -598,7 +598,7 @@ class TestConfiguration:
             ((8, 8, 3), "float32", (8, 8, 1), r"images must be \(batch, height, width, 3\)"),
             ((2, 8, 8, 3), "uint8", (2, 8, 8, 1), "images must be normalised floating point numbers; got dtype"),
             ((2, 8, 8, 3), "float32", (2, 8, 9, 1), r"masks must be \(batch, 8, 8\) with or without"),
-            ((2, 8, 8, 3), "float32", (2, 8, 8, 3), r"masks must be \(batch, 8, 8\) with or without"),
+            ((2, 8, 8, 3), "float32", (2, 8, 8, 1, 1), r"masks must be \(batch, 8, 8\) with or without"),
         ],
     )
     def test_wrong_batches(self, shape, dtype, mask_shape, message):
