@@ -123,8 +123,8 @@ def test_model_is_built_at_the_first_touch():
     assert built == [1]
 
 
-def test_model_of_several_classes_is_refused(phantom):
-    segmenter = Segmenter(build_resunet(classes=2, filters=(2, 4)), Preprocessing(size=32))
+def test_a_model_of_more_channels_than_its_class_has_is_refused(phantom):
+    segmenter = Segmenter(build_resunet(classes=2, filters=(2, 4)), Preprocessing(size=32), classes=1)
     with pytest.raises(ValueError, match=r"model must be one of one output channel, .* got 2 channels"):
         segmenter.predict(phantom)
 

@@ -96,7 +96,7 @@ def test_a_study_names_the_axes_that_came(shape, sequences, advice):
 @pytest.mark.parametrize(
     ("source", "sequence", "message"),
     [
-        (np.zeros((4, 8, 8)), "t3", "sequence must be one of 't1', 'flair', 't1ce'"),
+        (np.zeros((4, 8, 8)), "T3", "sequence must be distinct names such as t1, flair, t1ce"),
         (np.zeros((4, 8, 8, 3)), "flair", "one of shape"),
         ("somewhere", "flair", "sequence must be None for a study or a path"),
         (make_study(seed=0, shape=(2, 32, 32)), "flair", "sequence must be None for a study or a path"),

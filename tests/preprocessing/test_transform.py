@@ -261,9 +261,9 @@ def test_where_none_of_those_that_fill_is_there_the_study_is_refused(study):
         preprocessing.apply(study.with_sequences(("t1",)))
 
 
-@pytest.mark.parametrize("names", [(), ("flair", "dwi")])
+@pytest.mark.parametrize("names", [(), ("flair", "flair"), ("flair", "DWI")])
 def test_a_wrong_sequence_to_fill_from_is_named(names):
-    with pytest.raises(ValueError, match="fill_from must be names out of"):
+    with pytest.raises(ValueError, match="fill_from must be distinct names such as"):
         Preprocessing(fill_from=names)
 
 
@@ -341,7 +341,7 @@ def test_config_of_other_keys_is_refused(change):
     [
         ({"size": 4}, "size must be an integer of at least 8; got 4"),
         ({"size": 64.0}, "size must be an integer"),
-        ({"sequences": ("t2",)}, "sequences must be names out of t1, flair, t1ce"),
+        ({"sequences": ("T2",)}, "sequences must be distinct names such as t1, flair, t1ce"),
         ({"ceiling": 1}, "ceiling must be more than 1; got 1"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from threading import Thread
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,12 @@ def require(module: str, extra: str) -> ModuleType:
 
 def import_ahead(module: str) -> None:
     """Import in a thread what will be needed soon, while other code waits for something that needs no Python."""
-    Thread(target=importlib.import_module, args=(module,), name=f"import {module}").start()
+
+    def run() -> None:
+        with suppress(Exception):  # two threads that import at once can fail; who needs the module imports it again
+            importlib.import_module(module)
+
+    Thread(target=run, name=f"import {module}").start()
 
 
 # Our own, as lazy_loader.load warns of dotted names such as "braintumorseg.models", and imports their parent at once.
