@@ -32,7 +32,7 @@ def graph_of(model: keras.Model) -> Graph:
         >>> from braintumorseg.models.architecture import graph_of
         >>> graph = graph_of(build_unet(filters=(4, 8)))
         >>> graph.multiple, graph.parameters
-        (2, 1793)
+        (2, 1813)
     """
     if isinstance(model, keras.Sequential) and model.built:
         model = keras.Model(model.inputs, model.outputs, name=model.name)
