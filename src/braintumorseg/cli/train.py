@@ -48,7 +48,7 @@ def train(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Train a small first model, in about five minutes on two cores.")
+        bool, typer.Option("--quick", help="Train a small first model from scratch, in minutes on two cores.")
     ] = False,
     settings: Settings = None,
     validation: Annotated[

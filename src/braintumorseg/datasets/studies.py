@@ -42,7 +42,7 @@ class StudyDataset(Dataset):
         root: That folder or file.
         layout: Name of its layout, such as ``"BIDS"``.
         labels: Value of each label in the masks, or the values of each region, by its name, as ``dataset.json`` states them.
-        notes: What was left out, and why.
+        notes: Files that were left out, each with the reason.
 
     Raises:
         DataError: If there is no study, a file is missing or damaged, or two studies have one name; the message names the file.

@@ -49,7 +49,7 @@ class Prediction:
         uncertainty: Whether variants are predicted too.
         batch_size: How many slices go through at once at most.
         reference: What the prediction is judged by, besides what holds for every model.
-        labelling: What the network's output channels mean.
+        labelling: The meaning of the network's output channels.
     """
 
     preprocessing: Preprocessing

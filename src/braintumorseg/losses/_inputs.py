@@ -1,4 +1,4 @@
-"""What every loss does to its arguments: check, cast to float32, spread label maps, turn logits into probabilities."""
+"""Preparation of the arguments of every loss: check, cast to float32, spread label maps, turn logits into probabilities."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def measure_labels(
     Args:
         truth: Label map ``(slices, height, width)``, whole numbers.
         prediction: Label map of the same shape.
-        regions: What to measure, by name: a label, or several that make up a region.
+        regions: Labels to measure, by name: one label, or several that make up a region.
         spacing: As for :func:`measure`.
         options: Its other arguments.
 

@@ -67,7 +67,7 @@ def finetune_config(preset: str | PathLike[str], patients: int) -> TrainConfig:
 
 
 def quick_config(sequences: Sequence[str]) -> TrainConfig:
-    """Return how to train a first model from scratch in about five minutes on two CPU cores.
+    """Return how to train a first model from scratch in minutes on two CPU cores.
 
     It shows whether the data can be learned from; a model to be used takes a released recipe.
 

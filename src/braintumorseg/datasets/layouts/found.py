@@ -27,7 +27,7 @@ class Found:
         expected_mask: Where the layout has the mask of a study, in words.
         table: The clinical table, indexed by the study's name.
         labels: Value of each label in the masks, or the values of each region, by its name, where the dataset states them.
-        notes: What was left out, and why.
+        notes: Files that were left out, each with the reason.
     """
 
     layout: str

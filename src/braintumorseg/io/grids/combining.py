@@ -60,7 +60,7 @@ def combine(
         name: What to call the study.
         reference: The sequence on whose grid the study lies.
         align: Whether a sequence on another grid may be moved, where the images show that the patient did.
-        mask: What reads a mask on the reference's grid; tumour is where it is above 0.
+        mask: Reader of a mask on the reference's grid; tumour is where it is above 0.
         classes: The classes of a mask of several values; by default they are called by their values.
         notes: What a reader must know besides.
 
@@ -140,8 +140,8 @@ def label_map(values: NDArray[np.float32], classes: Classes | None, path: Path) 
     """Return the label map that a mask file holds; none if it is one of a single kind of tumour.
 
     Args:
-        values: What the file holds, any shape.
-        classes: The classes that it is said to hold; ``None`` if nobody says.
+        values: Values of the file, any shape.
+        classes: The classes that the file is stated to hold; ``None`` if they are not stated.
         path: The file, for messages.
 
     Raises:
